@@ -1,0 +1,55 @@
+# A room is a folder of the top level that builds one static library, colo_<name>.
+
+set(COLO_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Werror)
+
+function(colo_flags target)
+  target_compile_options(${target} PRIVATE ${COLO_WARNINGS})
+  target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}")
+  if(COLO_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${COLO_SANITIZE} -fno-sanitize-recover=all
+                                             -fno-omit-frame-pointer)
+    target_link_options(${target} PRIVATE -fsanitize=${COLO_SANITIZE})
+  endif()
+  if(COLO_FUZZ)
+    # Coverage for the fuzzed code; only fuzz targets link libFuzzer's main.
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link,address,undefined)
+    target_link_options(${target} PRIVATE -fsanitize=address,undefined)
+  endif()
+endfunction()
+
+# colo_room(name SOURCES a.cpp ... LINK lib ...)
+function(colo_room name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(colo_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(colo_${name} PUBLIC ${ARG_LINK})
+  colo_flags(colo_${name})
+endfunction()
+
+# colo_test(name SOURCES a.cpp ... LINK lib ... [LABELS l ...] [TIMEOUT s])
+# One GoogleTest program; CTest lists it as one test so that a run's closing lines stay readable.
+function(colo_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(test_${name} ${ARG_SOURCES})
+  target_link_libraries(test_${name} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
+  colo_flags(test_${name})
+  add_test(NAME ${name} COMMAND test_${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_LABELS)
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+  endif()
+endfunction()
+
+# colo_fuzz(name SOURCES a.cpp LINK lib ...): a libFuzzer target, built only with COLO_FUZZ.
+function(colo_fuzz name)
+  if(NOT COLO_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(fuzz_${name} ${ARG_SOURCES})
+  target_link_libraries(fuzz_${name} PRIVATE ${ARG_LINK})
+  colo_flags(fuzz_${name})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer,address,undefined)
+endfunction()

@@ -1,0 +1,72 @@
+// Output commit (law L1): a frame that the guest sent waits here until the checkpoint that its
+// sending belongs to is committed on the secondary.
+//
+// A frame carries the epoch that was open when it was read: epoch n is open from the end of the
+// standstill of checkpoint n-1 to the standstill of checkpoint n, and its frames may leave once
+// checkpoint n is committed. A frame that is read late gets a later epoch: held a little longer,
+// never released too early.
+//
+// Role: pure bookkeeping; who reads and writes frames is in io/.
+// Threads: none; callers serialize. Units: bytes are of the frames alone, without headers.
+// Errors: none; at a bound push() answers `full`, and the caller stops reading, so that the guest
+//   waits and no frame is lost.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "base/types.h"
+
+namespace colo::compare {
+
+struct HeldFrame {
+  Epoch epoch;
+  std::uint32_t port = 0;  // which network card
+  Instant since{};
+  Bytes bytes;
+};
+
+struct HoldLimits {
+  std::size_t packets = 16384;
+  std::size_t bytes = 64ULL << 20;
+};
+
+class HoldQueue {
+ public:
+  explicit HoldQueue(HoldLimits limits) : limits_(limits) {}
+
+  // The epoch of frames pushed from now on. REQUIRES: not earlier than before.
+  void open(Epoch epoch);
+  [[nodiscard]] Epoch open_epoch() const { return open_; }
+
+  // Always takes the frame. True when at or past a bound now: stop reading, ask for a checkpoint.
+  bool push(std::uint32_t port, Bytes frame, Instant now);
+  [[nodiscard]] bool full() const;
+
+  // Frames of epochs up to and including this one may leave; pop_released() gives them in order.
+  void release(Epoch up_to);
+  // Everything held and everything pushed later may leave at once (solo); hold() ends that.
+  void release_all();
+  void hold();
+  [[nodiscard]] bool holding() const { return holding_; }
+  [[nodiscard]] std::optional<HeldFrame> pop_released();
+
+  // Forgets everything held: this side lost the claim. Returns how many frames.
+  std::size_t drop_all();
+
+  [[nodiscard]] std::size_t packets() const { return frames_.size(); }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::optional<Instant> oldest() const;
+
+ private:
+  HoldLimits limits_;
+  std::deque<HeldFrame> frames_;
+  std::size_t bytes_ = 0;
+  Epoch open_{1};
+  Epoch released_{0};
+  bool holding_ = false;
+};
+
+}  // namespace colo::compare

@@ -1,0 +1,114 @@
+// The bodies of control frames. Decoding checks every length and count against its bound and that
+// nothing is left over; an error has word "bad-body" and names the field.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "base/types.h"
+#include "wire/header.h"
+
+namespace colo::wire {
+
+inline constexpr std::size_t text_bytes_max = 1024;
+inline constexpr std::size_t regions_max = 256;
+
+using Token = std::array<std::byte, 16>;
+using Hash128 = std::array<std::byte, 16>;
+
+// What both sides must agree on; compared by difference().
+struct Agreement {
+  std::string guest_name;
+  std::string machine;        // versioned machine type
+  std::string guest_version;  // QEMU's version
+  std::string accelerator;
+  MemoryLayout layout;
+  std::uint64_t config_hash = 0;
+};
+
+// Empty when equal; else the name of the first thing that differs with both values, ours first:
+// "machine type differs: pc-q35-7.2 here, pc-i440fx-7.2 there".
+[[nodiscard]] std::string difference(const Agreement& ours, const Agreement& theirs);
+
+struct Hello {
+  std::string host;
+  std::string run;  // random word per engine process
+  Agreement agreement;
+};
+struct Welcome {
+  std::string host;
+  std::string run;
+  Token session{};
+  Agreement agreement;
+};
+struct Refuse {
+  Error error;
+};
+struct Committed {};  // header.generation and header.epoch say which
+struct Goodbye {
+  std::string reason;
+  bool guest_ends = false;  // the sender was asked to end together with its guest: no takeover
+};
+struct GuestEnded {
+  std::string reason;
+  bool by_guest = false;
+};
+struct Alive {
+  std::uint64_t count = 0;
+};
+struct Progress {
+  std::uint64_t sent_pages = 0;
+  std::uint64_t remaining_pages = 0;
+};
+struct Attach {
+  Token session{};
+};
+struct DeviceState {
+  std::uint64_t bytes = 0;
+  Hash128 hash{};  // XXH3-128 of the whole state
+};
+struct Commit {
+  std::uint64_t pages = 0;       // page entries of this epoch on the lane, repeats counted
+  std::uint64_t zero_pages = 0;  // of these, sent as zero
+  std::uint64_t digest = 0;      // PageDigest over the epoch's page frames in order
+  std::uint64_t device_bytes = 0;
+};
+
+// A whole frame, header and body, of a message. `sequence` is the lane's next number.
+struct FrameNumbers {
+  Generation generation;
+  Epoch epoch;
+  std::uint64_t sequence = 0;
+};
+[[nodiscard]] Bytes encode(const Hello&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Welcome&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Refuse&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Committed&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Goodbye&, FrameNumbers);
+[[nodiscard]] Bytes encode(const GuestEnded&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Alive&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Progress&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Attach&, FrameNumbers);
+[[nodiscard]] Bytes encode(const DeviceState&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Commit&, FrameNumbers);
+// A device chunk's body is the bytes themselves; REQUIRES: chunk.size() <= device_chunk_bytes.
+inline constexpr std::size_t device_chunk_bytes = 256U << 10;
+[[nodiscard]] Bytes encode_device_chunk(ByteView chunk, FrameNumbers);
+
+[[nodiscard]] Result<Hello> decode_hello(ByteView body);
+[[nodiscard]] Result<Welcome> decode_welcome(ByteView body);
+[[nodiscard]] Result<Refuse> decode_refuse(ByteView body);
+[[nodiscard]] Result<Committed> decode_committed(ByteView body);
+[[nodiscard]] Result<Goodbye> decode_goodbye(ByteView body);
+[[nodiscard]] Result<GuestEnded> decode_guest_ended(ByteView body);
+[[nodiscard]] Result<Alive> decode_alive(ByteView body);
+[[nodiscard]] Result<Progress> decode_progress(ByteView body);
+[[nodiscard]] Result<Attach> decode_attach(ByteView body);
+[[nodiscard]] Result<DeviceState> decode_device_state(ByteView body);
+[[nodiscard]] Result<Commit> decode_commit(ByteView body);
+
+[[nodiscard]] Hash128 hash128(ByteView bytes);
+
+}  // namespace colo::wire
