@@ -1,0 +1,39 @@
+// UDP heartbeats over one or several links. Each datagram is an `alive` frame and an HMAC-SHA256
+// of it; one that is not authentic, or not newer than the last of that run, is dropped.
+//
+// Threads: on the engine's loop. Errors: "address-in-use", "address-unavailable".
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/result.h"
+#include "base/types.h"
+#include "io/tls_session.h"
+
+namespace colo::io {
+
+struct HeartbeatLink {
+  boost::asio::ip::udp::endpoint listen;
+  boost::asio::ip::udp::endpoint peer;
+};
+
+struct HeartbeatOptions {
+  Key key{};
+  std::string host;  // ours; a datagram names its sender, so our own echoes do not count
+  std::vector<HeartbeatLink> links;
+  Duration interval = std::chrono::milliseconds(100);
+};
+
+class HeartbeatLinks {
+ public:
+  static Result<std::unique_ptr<HeartbeatLinks>> start(boost::asio::io_context& loop,
+                                                       HeartbeatOptions options,
+                                                       std::function<void(std::size_t link)> heard);
+  virtual ~HeartbeatLinks() = default;
+};
+
+}  // namespace colo::io

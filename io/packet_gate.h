@@ -1,0 +1,71 @@
+// Every frame of the guest passes here, so nothing leaves without it (law L1): an engine that dies
+// takes its guest's output along. Outbound frames wait in compare::HoldQueue; inbound frames pass
+// at once.
+//
+// Threads: one thread of its own moves frames; all calls are safe from any thread and take effect
+//   before they return. Errors of the outside port (interface gone) come through `on_trouble`.
+// A gate starts closed: nothing passes in either direction, frames from outside are discarded,
+//   frames of the guest stay in its socket.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/types.h"
+#include "base/unique_fd.h"
+#include "compare/hold_queue.h"
+
+namespace colo::io {
+
+// The network's end: "tap:NAME" or "unix:OWN,OTHER" (a datagram socket pair by paths, one Ethernet
+// frame each, for guests without privileges). `port` is the nic's id.
+// Errors: "outside-missing", "no-permission", "bad-address": each with a remedy.
+struct OutsidePort {
+  std::string port;
+  UniqueFd fd;
+};
+[[nodiscard]] Result<OutsidePort> open_outside(const std::string& port, const std::string& spec);
+
+// The guest's end, as guest::PacketPort has it (be32 length before each frame).
+struct InsidePort {
+  std::string port;
+  int fd = -1;
+};
+
+struct GateFigures {
+  std::size_t held_packets = 0, held_bytes = 0;
+  Duration oldest{};
+  std::uint64_t frames_out = 0, frames_in = 0, dropped_in = 0;
+};
+
+class PacketGate {
+ public:
+  struct Handlers {
+    std::function<void()> full;  // at a bound of the hold queue; on the gate's thread
+    std::function<void(Error)> trouble;
+  };
+  static Result<std::unique_ptr<PacketGate>> start(std::vector<OutsidePort> outside,
+                                                   compare::HoldLimits limits, Handlers handlers);
+  virtual ~PacketGate() = default;
+
+  // Opens both directions. REQUIRES: a port for each outside port. The fds stay the guest's.
+  virtual void open(std::span<const InsidePort> inside) = 0;
+  virtual void close() = 0;
+
+  // Output waits from here on (protection begins) / leaves at once (solo). hold(epoch) opens that
+  // epoch; frames read before it are free to leave.
+  virtual void hold(Epoch open) = 0;
+  virtual void release_all() = 0;
+  // The cut between two epochs. REQUIRES: the guest stands still. Reads what its socket still has,
+  // which belongs to the epoch that ends, then opens `next`.
+  virtual void cut(Epoch next) = 0;
+  virtual void release(Epoch up_to) = 0;
+  virtual std::size_t drop_held() = 0;
+  [[nodiscard]] virtual GateFigures figures() const = 0;
+};
+
+}  // namespace colo::io
