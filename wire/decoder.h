@@ -5,6 +5,7 @@
 // Threads: none.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "base/result.h"
@@ -22,19 +23,29 @@ class FrameDecoder {
   // body_bytes_max: the bound of this lane; control lanes take less than bulk lanes.
   explicit FrameDecoder(std::uint32_t body_bytes = body_bytes_max) : body_bytes_(body_bytes) {}
 
+  // REQUIRES for the bound: next() was called until it had none. After an error: ignored.
   void feed(ByteView bytes);
   // Errors: those of decode_header, "bad-body-checksum", "out-of-sequence" (names both numbers).
   [[nodiscard]] Result<std::optional<Frame>> next();
 
  private:
+  Result<std::optional<Frame>> take();
+
   std::uint32_t body_bytes_;
   Bytes buffer_;
   std::size_t used_ = 0;
-  std::uint64_t sequence_ = 0;
+  std::uint64_t sequence_ = 0;    // of the last frame taken
+  std::optional<Header> header_;  // of the frame whose body is arriving
   std::optional<Error> broken_;
 };
 
 // Control frames are small: the bound of a control lane.
 inline constexpr std::uint32_t control_body_bytes_max = 128U << 10;
+
+// One whole frame that fills a datagram. Datagrams are lost and overtake each other, so the
+// sequence is the caller's to judge. The body points into `datagram`.
+// Errors: those of FrameDecoder::next without "out-of-sequence"; "truncated" (fewer or more bytes
+// than the header says).
+[[nodiscard]] Result<Frame> decode_datagram(ByteView datagram);
 
 }  // namespace colo::wire

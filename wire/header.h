@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/types.h"
@@ -23,20 +24,20 @@ inline constexpr std::uint32_t body_bytes_max = 2U << 20;
 enum class Kind : std::uint16_t {
   invalid = 0,
   // control lane
-  hello = 1,      // secondary -> primary: who I am, what I hold
-  welcome = 2,    // primary -> secondary: accepted; session token for the bulk lane
-  refuse = 3,     // either: names what differs or what is wrong; the sender closes
-  committed = 4,  // secondary -> primary: epoch is complete and takeable
-  goodbye = 5,    // either: I end or leave on purpose, with a reason; the sender closes
+  hello = 1,        // secondary -> primary: who I am, what I hold
+  welcome = 2,      // primary -> secondary: accepted; session token for the bulk lane
+  refuse = 3,       // either: names what differs or what is wrong; the sender closes
+  committed = 4,    // secondary -> primary: epoch is complete and takeable
+  goodbye = 5,      // either: I end or leave on purpose, with a reason; the sender closes
   guest_ended = 6,  // primary -> secondary: the guest's process died; take over
-  alive = 7,      // either, UDP and control lane: heartbeat
-  progress = 8,   // primary -> secondary: initial copy, for the secondary's status
+  alive = 7,        // either, UDP and control lane: heartbeat
+  progress = 8,     // primary -> secondary: initial copy, for the secondary's status
   // bulk lane
   attach = 16,        // secondary -> primary, first on the bulk lane: the session token
   pages = 17,         // a batch of pages of one region
   device_state = 18,  // size and hash of the device state that follows in chunks
   device_chunk = 19,
-  commit = 20,        // the epoch's counts and digest: the checkpoint is whole
+  commit = 20,  // the epoch's counts and digest: the checkpoint is whole
 };
 
 struct Header {
@@ -49,10 +50,26 @@ struct Header {
 };
 
 using HeaderBytes = std::array<std::byte, header_bytes>;
+static_assert(header_bytes ==
+                  3 * sizeof(std::uint32_t) + 2 * sizeof(std::uint16_t) + 5 * sizeof(std::uint64_t),
+              "the header is its fields and nothing between them");
+
+// The name of a kind as in docs/wire_format.md; empty for a number that is none.
+[[nodiscard]] std::string_view name(Kind kind);
 
 [[nodiscard]] HeaderBytes encode_header(const Header& header);
-// Errors: "bad-magic", "bad-header" (checksum), "wrong-version" (names both), "bad-kind",
-// "too-long" (names the length and the bound).
-[[nodiscard]] Result<Header> decode_header(std::span<const std::byte, header_bytes> bytes);
+
+// Magic and version stand at the same place in every version of the protocol, whatever follows
+// them; so they are judged alone and first, as soon as these bytes are there.
+inline constexpr std::size_t version_prefix_bytes = 6;
+// Errors: "bad-magic", "wrong-version" (names both).
+[[nodiscard]] Result<void> check_version_prefix(
+    std::span<const std::byte, version_prefix_bytes> bytes);
+
+// body_bytes: the bound of the lane.
+// Errors, in this order: "bad-magic", "wrong-version", "bad-header" (checksum, reserved field),
+// "bad-kind", "too-long" (names the length and the bound).
+[[nodiscard]] Result<Header> decode_header(std::span<const std::byte, header_bytes> bytes,
+                                           std::uint32_t body_bytes = body_bytes_max);
 
 }  // namespace colo::wire

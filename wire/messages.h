@@ -12,8 +12,17 @@
 
 namespace colo::wire {
 
+// Every limit with its reason; docs/wire_format.md repeats them.
+// Names, reasons and remedies fit; a terminal shows no more anyway. Longer ones are cut.
 inline constexpr std::size_t text_bytes_max = 1024;
+// A QEMU guest has about 10 RAM blocks; hot-plugged memory and ROMs stay far below.
 inline constexpr std::size_t regions_max = 256;
+// QEMU's own bound of a RAM block's name. With it the largest hello fits a control frame.
+inline constexpr std::size_t region_name_bytes_max = 255;
+// 4 PiB a region: then the bytes of 256 regions fit a u64 with room to spare.
+inline constexpr std::uint64_t region_pages_max = 1ULL << 40;
+// Device state is kilobytes to a few megabytes; the receiver holds it whole, so it is bounded.
+inline constexpr std::uint64_t device_state_bytes_max = 256ULL << 20;
 
 using Token = std::array<std::byte, 16>;
 using Hash128 = std::array<std::byte, 16>;
@@ -76,7 +85,9 @@ struct Commit {
   std::uint64_t device_bytes = 0;
 };
 
-// A whole frame, header and body, of a message. `sequence` is the lane's next number.
+// A whole frame, header and body, of a message. Texts are cleaned and cut to their bound.
+// REQUIRES: layout.size() <= regions_max, region pages <= region_pages_max. `sequence` is the
+// lane's next number.
 struct FrameNumbers {
   Generation generation;
   Epoch epoch;
@@ -93,7 +104,7 @@ struct FrameNumbers {
 [[nodiscard]] Bytes encode(const Attach&, FrameNumbers);
 [[nodiscard]] Bytes encode(const DeviceState&, FrameNumbers);
 [[nodiscard]] Bytes encode(const Commit&, FrameNumbers);
-// A device chunk's body is the bytes themselves; REQUIRES: chunk.size() <= device_chunk_bytes.
+// A device chunk's body is the bytes themselves; REQUIRES: 0 < chunk.size() <= device_chunk_bytes.
 inline constexpr std::size_t device_chunk_bytes = 256U << 10;
 [[nodiscard]] Bytes encode_device_chunk(ByteView chunk, FrameNumbers);
 

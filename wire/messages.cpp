@@ -1,0 +1,239 @@
+#include "wire/messages.h"
+
+#include "base/check.h"
+#include "wire/bytes.h"
+#include "wire/decoder.h"
+#include "wire/frame.h"
+
+namespace colo::wire {
+
+namespace {
+
+// The largest hello or welcome: six texts, a token, the layout at its limits.
+constexpr std::size_t agreement_bytes_max = 6 * (2 + text_bytes_max) + sizeof(Token) + 2 +
+                                            regions_max * (2 + region_name_bytes_max + 9) +
+                                            sizeof(std::uint64_t);
+static_assert(agreement_bytes_max <= control_body_bytes_max, "a hello fits a control frame");
+
+template <class Write>
+Bytes frame_of(Kind kind, FrameNumbers numbers, Write write) {
+  Bytes frame(header_bytes);
+  ByteWriter writer(frame);
+  write(writer);
+  seal(frame, kind, numbers);
+  return frame;
+}
+
+// Reads a message field by field and gives it out only if every field and the end were right.
+template <class Message, class Read>
+Result<Message> message_of(Kind kind, ByteView body, Read read) {
+  ByteReader reader(name(kind), body);
+  Message message;
+  read(reader, message);
+  if (auto whole = reader.finish(); !whole) return fail(whole.error());
+  return message;
+}
+
+void write_agreement(ByteWriter& out, const Agreement& agreement) {
+  COLO_CHECK(agreement.layout.size() <= regions_max);
+  out.text(agreement.guest_name, text_bytes_max);
+  out.text(agreement.machine, text_bytes_max);
+  out.text(agreement.guest_version, text_bytes_max);
+  out.text(agreement.accelerator, text_bytes_max);
+  out.integer(agreement.config_hash);
+  out.integer(static_cast<std::uint16_t>(agreement.layout.size()));
+  for (const RegionLayout& region : agreement.layout) {
+    COLO_CHECK(region.pages <= region_pages_max);
+    out.text(region.name, region_name_bytes_max);
+    out.integer(region.pages);
+    out.flag(region.mapped);
+  }
+}
+
+Agreement read_agreement(ByteReader& in) {
+  Agreement agreement;
+  agreement.guest_name = in.text("guest name", text_bytes_max);
+  agreement.machine = in.text("machine type", text_bytes_max);
+  agreement.guest_version = in.text("guest version", text_bytes_max);
+  agreement.accelerator = in.text("accelerator", text_bytes_max);
+  agreement.config_hash = in.integer<std::uint64_t>("configuration hash");
+  const auto regions = in.integer<std::uint16_t>("region count");
+  if (regions > regions_max) {
+    in.refuse("region count", std::to_string(regions) + ", at most " + std::to_string(regions_max));
+  }
+  // Grown region by region as their bytes are found, never from the count alone.
+  for (std::size_t i = 0; i < regions && in.good(); ++i) {
+    RegionLayout region;
+    region.name = in.text("region name", region_name_bytes_max);
+    region.pages = in.number("region pages", region_pages_max);
+    region.mapped = in.flag("region mapped");
+    agreement.layout.push_back(std::move(region));
+  }
+  return agreement;
+}
+
+}  // namespace
+
+Bytes encode(const Hello& hello, FrameNumbers numbers) {
+  return frame_of(Kind::hello, numbers, [&](ByteWriter& out) {
+    out.text(hello.host, text_bytes_max);
+    out.text(hello.run, text_bytes_max);
+    write_agreement(out, hello.agreement);
+  });
+}
+
+Result<Hello> decode_hello(ByteView body) {
+  return message_of<Hello>(Kind::hello, body, [](ByteReader& in, Hello& hello) {
+    hello.host = in.text("host", text_bytes_max);
+    hello.run = in.text("run", text_bytes_max);
+    hello.agreement = read_agreement(in);
+  });
+}
+
+Bytes encode(const Welcome& welcome, FrameNumbers numbers) {
+  return frame_of(Kind::welcome, numbers, [&](ByteWriter& out) {
+    out.text(welcome.host, text_bytes_max);
+    out.text(welcome.run, text_bytes_max);
+    out.raw(welcome.session);
+    write_agreement(out, welcome.agreement);
+  });
+}
+
+Result<Welcome> decode_welcome(ByteView body) {
+  return message_of<Welcome>(Kind::welcome, body, [](ByteReader& in, Welcome& welcome) {
+    welcome.host = in.text("host", text_bytes_max);
+    welcome.run = in.text("run", text_bytes_max);
+    welcome.session = in.array<sizeof(Token)>("session");
+    welcome.agreement = read_agreement(in);
+  });
+}
+
+Bytes encode(const Refuse& refuse, FrameNumbers numbers) {
+  return frame_of(Kind::refuse, numbers, [&](ByteWriter& out) {
+    out.text(refuse.error.word, text_bytes_max);
+    out.text(refuse.error.reason, text_bytes_max);
+    out.text(refuse.error.remedy, text_bytes_max);
+  });
+}
+
+Result<Refuse> decode_refuse(ByteView body) {
+  return message_of<Refuse>(Kind::refuse, body, [](ByteReader& in, Refuse& refuse) {
+    refuse.error.word = in.text("word", text_bytes_max);
+    refuse.error.reason = in.text("reason", text_bytes_max);
+    refuse.error.remedy = in.text("remedy", text_bytes_max);
+  });
+}
+
+Bytes encode(const Committed&, FrameNumbers numbers) {
+  return frame_of(Kind::committed, numbers, [](ByteWriter&) {});
+}
+
+Result<Committed> decode_committed(ByteView body) {
+  return message_of<Committed>(Kind::committed, body, [](ByteReader&, Committed&) {});
+}
+
+Bytes encode(const Goodbye& goodbye, FrameNumbers numbers) {
+  return frame_of(Kind::goodbye, numbers, [&](ByteWriter& out) {
+    out.text(goodbye.reason, text_bytes_max);
+    out.flag(goodbye.guest_ends);
+  });
+}
+
+Result<Goodbye> decode_goodbye(ByteView body) {
+  return message_of<Goodbye>(Kind::goodbye, body, [](ByteReader& in, Goodbye& goodbye) {
+    goodbye.reason = in.text("reason", text_bytes_max);
+    goodbye.guest_ends = in.flag("guest ends");
+  });
+}
+
+Bytes encode(const GuestEnded& ended, FrameNumbers numbers) {
+  return frame_of(Kind::guest_ended, numbers, [&](ByteWriter& out) {
+    out.text(ended.reason, text_bytes_max);
+    out.flag(ended.by_guest);
+  });
+}
+
+Result<GuestEnded> decode_guest_ended(ByteView body) {
+  return message_of<GuestEnded>(Kind::guest_ended, body, [](ByteReader& in, GuestEnded& ended) {
+    ended.reason = in.text("reason", text_bytes_max);
+    ended.by_guest = in.flag("by guest");
+  });
+}
+
+Bytes encode(const Alive& alive, FrameNumbers numbers) {
+  return frame_of(Kind::alive, numbers, [&](ByteWriter& out) { out.integer(alive.count); });
+}
+
+Result<Alive> decode_alive(ByteView body) {
+  return message_of<Alive>(Kind::alive, body, [](ByteReader& in, Alive& alive) {
+    alive.count = in.integer<std::uint64_t>("count");
+  });
+}
+
+Bytes encode(const Progress& progress, FrameNumbers numbers) {
+  return frame_of(Kind::progress, numbers, [&](ByteWriter& out) {
+    out.integer(progress.sent_pages);
+    out.integer(progress.remaining_pages);
+  });
+}
+
+Result<Progress> decode_progress(ByteView body) {
+  return message_of<Progress>(Kind::progress, body, [](ByteReader& in, Progress& progress) {
+    progress.sent_pages = in.integer<std::uint64_t>("sent pages");
+    progress.remaining_pages = in.integer<std::uint64_t>("remaining pages");
+  });
+}
+
+Bytes encode(const Attach& attach, FrameNumbers numbers) {
+  return frame_of(Kind::attach, numbers, [&](ByteWriter& out) { out.raw(attach.session); });
+}
+
+Result<Attach> decode_attach(ByteView body) {
+  return message_of<Attach>(Kind::attach, body, [](ByteReader& in, Attach& attach) {
+    attach.session = in.array<sizeof(Token)>("session");
+  });
+}
+
+Bytes encode(const DeviceState& state, FrameNumbers numbers) {
+  return frame_of(Kind::device_state, numbers, [&](ByteWriter& out) {
+    out.integer(state.bytes);
+    out.raw(state.hash);
+  });
+}
+
+Result<DeviceState> decode_device_state(ByteView body) {
+  return message_of<DeviceState>(Kind::device_state, body, [](ByteReader& in, DeviceState& state) {
+    state.bytes = in.number("bytes", device_state_bytes_max);
+    state.hash = in.array<sizeof(Hash128)>("hash");
+  });
+}
+
+Bytes encode(const Commit& commit, FrameNumbers numbers) {
+  return frame_of(Kind::commit, numbers, [&](ByteWriter& out) {
+    out.integer(commit.pages);
+    out.integer(commit.zero_pages);
+    out.integer(commit.digest);
+    out.integer(commit.device_bytes);
+  });
+}
+
+Result<Commit> decode_commit(ByteView body) {
+  return message_of<Commit>(Kind::commit, body, [](ByteReader& in, Commit& commit) {
+    commit.pages = in.integer<std::uint64_t>("pages");
+    commit.zero_pages = in.number("zero pages", commit.pages);
+    commit.digest = in.integer<std::uint64_t>("digest");
+    commit.device_bytes = in.number("device bytes", device_state_bytes_max);
+  });
+}
+
+Bytes encode_device_chunk(ByteView chunk, FrameNumbers numbers) {
+  COLO_CHECK(!chunk.empty() && chunk.size() <= device_chunk_bytes);
+  Bytes frame;
+  frame.reserve(header_bytes + chunk.size());
+  frame.resize(header_bytes);
+  frame.insert(frame.end(), chunk.begin(), chunk.end());
+  seal(frame, Kind::device_chunk, numbers);
+  return frame;
+}
+
+}  // namespace colo::wire
