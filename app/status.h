@@ -1,0 +1,121 @@
+// What an operator learns of a running engine: one word, a reason, the next command, then figures.
+//
+// Role: plain values; the engine fills a fresh Status for each request. A figure that does not
+//   exist (yet) is an empty optional, null in JSON, and absent or "-" in the text.
+// Units: in the names. Times ending in _unix_ns are of CLOCK_REALTIME. Threads: none.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace colo::app {
+
+enum class State {
+  starting,
+  waiting,     // needs the operator or the peer before the guest may start
+  solo,        // the guest runs with no replica
+  syncing,     // first full copy
+  protected_,  // primary only: a takeover would work now
+  joining,     // secondary: the first full copy arrives
+  standby,     // secondary that holds a complete checkpoint
+  claiming,
+  taking_over,
+  lost,  // another host owns the guest
+  failed,
+  ended,
+};
+// "PROTECTED", "TAKING-OVER": the words of the documentation.
+[[nodiscard]] const char* word(State state);
+
+struct GuestStatus {
+  std::string kind, version, machine, accelerator;
+  std::uint64_t memory_bytes = 0;
+  bool running = false;
+  std::optional<int> pid;  // none: it has no process of its own
+};
+
+struct LinkStatus {
+  std::string name;   // the peer's address
+  std::string state;  // "quiet" (nothing heard yet), "alive", "silent"
+  std::optional<double> silence_ms;
+};
+
+struct PeerStatus {
+  std::string host;
+  bool connected = false;
+  std::vector<LinkStatus> links;
+};
+
+struct InitialCopy {
+  std::uint64_t sent_pages = 0, remaining_pages = 0, total_pages = 0;
+};
+
+struct PauseFigures {
+  double p50 = 0, p99 = 0, max = 0;
+};
+
+struct DirtyPageFigures {
+  std::uint64_t p50 = 0, max = 0;
+};
+
+struct CheckpointStatus {
+  std::uint64_t committed = 0;
+  std::optional<PauseFigures> pause_ms;
+  std::optional<DirtyPageFigures> dirty_pages;
+  std::uint64_t sent_bytes = 0;
+};
+
+struct HoldStatus {
+  std::uint64_t packets = 0, bytes = 0;
+  std::optional<double> oldest_ms;  // none: nothing is held
+};
+
+struct CacheStatus {
+  std::uint64_t staged_pages = 0, received_pages = 0, diverged_pages = 0, bytes = 0;
+};
+
+// Filled on whichever side noticed a loss. resumed is empty where the guest never stopped.
+struct TakeoverStatus {
+  std::string cause;
+  std::optional<std::int64_t> detected_unix_ns, claimed_unix_ns, resumed_unix_ns;
+};
+
+struct OwnerStatus {
+  std::uint64_t generation = 0;
+  std::string owner;
+};
+
+struct Status {
+  std::string name, host;
+  int pid = 0;
+  std::string version;
+  std::string role;  // "primary", "secondary" or "none"
+  State state = State::starting;
+  std::string reason;
+  std::string next;  // a command to run, or empty
+  std::string mode = "periodic";
+  double delay_ms = 0;
+  bool tls = true;
+  std::uint64_t generation = 0, epoch = 0;
+  std::optional<GuestStatus> guest;
+  std::optional<PeerStatus> peer;
+  std::optional<InitialCopy> initial_copy;
+  std::optional<CheckpointStatus> checkpoints;
+  std::optional<HoldStatus> hold;
+  std::optional<CacheStatus> cache;
+  std::optional<TakeoverStatus> takeover;
+  std::vector<OwnerStatus> owners;  // oldest first
+};
+
+// One line of JSON, every key present.
+[[nodiscard]] std::string to_json(const Status& status);
+// Errors: "bad-status" names the key that is missing or of the wrong type.
+[[nodiscard]] Result<Status> status_from_json(const std::string& json);
+// For a terminal, at most 80 columns wide where the names allow it.
+[[nodiscard]] std::string to_text(const Status& status);
+
+}  // namespace colo::app
