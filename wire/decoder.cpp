@@ -37,15 +37,15 @@ Result<std::optional<Frame>> FrameDecoder::next() {
 }
 
 Result<std::optional<Frame>> FrameDecoder::take() {
-  const ByteView rest = ByteView(buffer_).subspan(used_);
+  const ByteView bytes = rest();
   if (!header_) {
-    if (rest.size() < version_prefix_bytes) return std::nullopt;
+    if (bytes.size() < version_prefix_bytes) return std::nullopt;
     // A header of another version may be shorter than ours: never wait for more to tell it.
-    if (auto prefix = check_version_prefix(rest.first<version_prefix_bytes>()); !prefix) {
+    if (auto prefix = check_version_prefix(bytes.first<version_prefix_bytes>()); !prefix) {
       return fail(prefix.error());
     }
-    if (rest.size() < header_bytes) return std::nullopt;
-    auto header = decode_header(rest.first<header_bytes>(), body_bytes_);
+    if (bytes.size() < header_bytes) return std::nullopt;
+    auto header = decode_header(bytes.first<header_bytes>(), body_bytes_);
     if (!header) return fail(header.error());
     if (header->sequence != sequence_ + 1) {
       return fail("out-of-sequence", std::string(name(header->kind)) + " frame number " +
@@ -54,8 +54,8 @@ Result<std::optional<Frame>> FrameDecoder::take() {
     }
     header_ = *header;
   }
-  if (rest.size() - header_bytes < header_->length) return std::nullopt;
-  const Frame frame{*header_, rest.subspan(header_bytes, header_->length)};
+  if (bytes.size() - header_bytes < header_->length) return std::nullopt;
+  const Frame frame{*header_, bytes.subspan(header_bytes, header_->length)};
   if (auto body = check_body(frame.header, frame.body); !body) return fail(body.error());
   header_.reset();
   sequence_ = frame.header.sequence;

@@ -21,12 +21,18 @@ struct Frame {
 class FrameDecoder {
  public:
   // body_bytes_max: the bound of this lane; control lanes take less than bulk lanes.
-  explicit FrameDecoder(std::uint32_t body_bytes = body_bytes_max) : body_bytes_(body_bytes) {}
+  // frames_taken: frames of this lane that another decoder has taken already.
+  explicit FrameDecoder(std::uint32_t body_bytes = body_bytes_max, std::uint64_t frames_taken = 0)
+      : body_bytes_(body_bytes), sequence_(frames_taken) {}
 
   // REQUIRES for the bound: next() was called until it had none. After an error: ignored.
   void feed(ByteView bytes);
   // Errors: those of decode_header, "bad-body-checksum", "out-of-sequence" (names both numbers).
   [[nodiscard]] Result<std::optional<Frame>> next();
+
+  // What was fed and not taken: for the decoder that goes on with this lane elsewhere.
+  [[nodiscard]] ByteView rest() const { return ByteView(buffer_).subspan(used_); }
+  [[nodiscard]] std::uint64_t frames_taken() const { return sequence_; }
 
  private:
   Result<std::optional<Frame>> take();

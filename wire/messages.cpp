@@ -161,12 +161,18 @@ Result<GuestEnded> decode_guest_ended(ByteView body) {
 }
 
 Bytes encode(const Alive& alive, FrameNumbers numbers) {
-  return frame_of(Kind::alive, numbers, [&](ByteWriter& out) { out.integer(alive.count); });
+  return frame_of(Kind::alive, numbers, [&](ByteWriter& out) {
+    out.integer(alive.count);
+    out.text(alive.host, text_bytes_max);
+    out.text(alive.run, text_bytes_max);
+  });
 }
 
 Result<Alive> decode_alive(ByteView body) {
   return message_of<Alive>(Kind::alive, body, [](ByteReader& in, Alive& alive) {
     alive.count = in.integer<std::uint64_t>("count");
+    alive.host = in.text("host", text_bytes_max);
+    alive.run = in.text("run", text_bytes_max);
   });
 }
 

@@ -65,7 +65,9 @@ struct GuestEnded {
   bool by_guest = false;
 };
 struct Alive {
-  std::uint64_t count = 0;
+  std::uint64_t count = 0;  // of this run, over all links
+  std::string host;         // the sender: an echo of our own datagram is no sign of the peer
+  std::string run;
 };
 struct Progress {
   std::uint64_t sent_pages = 0;
@@ -85,9 +87,9 @@ struct Commit {
   std::uint64_t device_bytes = 0;
 };
 
-// A whole frame, header and body, of a message. Texts are cleaned and cut to their bound.
-// REQUIRES: layout.size() <= regions_max, region pages <= region_pages_max. `sequence` is the
-// lane's next number.
+// A whole frame, header and body, of a message. `sequence` is the lane's next number. Texts are
+// cleaned and cut to their bound.
+// REQUIRES: layout.size() <= regions_max, region pages <= region_pages_max.
 struct FrameNumbers {
   Generation generation;
   Epoch epoch;
