@@ -21,6 +21,15 @@ bool Bitmap::any() const {
   return std::any_of(words_.begin(), words_.end(), [](std::uint64_t word) { return word != 0; });
 }
 
+PageIndex Bitmap::next(PageIndex from) const {
+  if (from >= pages_) return pages_;
+  std::size_t i = from / 64;
+  std::uint64_t word = words_[i] & (~std::uint64_t{0} << (from % 64));
+  while (word == 0 && ++i < words_.size()) word = words_[i];
+  if (word == 0) return pages_;
+  return static_cast<PageIndex>(i) * 64 + static_cast<PageIndex>(std::countr_zero(word));
+}
+
 void Bitmap::unite(const Bitmap& other) {
   COLO_CHECK(other.pages_ == pages_);
   for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];

@@ -39,6 +39,8 @@ class Bitmap {
   void clear_all() { std::fill(words_.begin(), words_.end(), 0); }
   [[nodiscard]] std::uint64_t count() const;
   [[nodiscard]] bool any() const;
+  // The first set bit at or after `from`; size() if there is none.
+  [[nodiscard]] PageIndex next(PageIndex from) const;
   // REQUIRES: the same size.
   void unite(const Bitmap& other);
 

@@ -9,11 +9,21 @@
 // L3: a committed checkpoint stays takeable while the next is staged, and until its flush has
 //   ended; a flush that was cut off anywhere is begun again from its start, with the same result.
 //
-// A second commit before the flush of the first has ended merges: the newer page wins.
+// A second commit before the flush of the first has ended merges: the newer page wins. A flush that
+// runs meanwhile goes on until the target is exactly the newest committed checkpoint; it never
+// ends, and never counts an epoch as flushed, with part of one.
+//
+// The first copy would double the guest's memory if it were staged like the others. So until
+// something was committed, pages may go straight to the target: see write_through().
 //
 // Threads: one stager thread calls put_*/discard_staged/commit; one flush thread calls flush(). The
-//   cache locks for itself between the two; a flush never blocks the stager for longer than one batch.
-// Units: pages. Bounded: staged_limit pages; past it put_page fails with word "cache-full".
+//   cache locks for itself between the two; a flush never blocks the stager for longer than one
+//   batch. committed(), device_state(), flush_needed(), figures(), mark_diverged(): any thread.
+// Units: pages. Bounded: limits.staged_pages pages with bytes (a zero page takes none) are staged;
+//   past that put_page fails with word "cache-full". Committed pages that await a flush are bounded
+//   by the size of the guest.
+// Errors: what a peer may have caused is a Result ("epoch-out-of-order", "page-out-of-range",
+//   "page-size", "cache-full", "no-device-state"); after each the cache is as it was before.
 #pragma once
 
 #include <cstdint>
@@ -40,9 +50,11 @@ struct CacheLimits {
 };
 
 struct CacheFigures {
-  Epoch staged, committed, flushed;
-  std::uint64_t staged_pages = 0, received_pages = 0, diverged_pages = 0, zero_pages = 0;
-  std::uint64_t bytes = 0;  // what the cache holds in memory now
+  Epoch staged, committed, flushed;  // staged is 0 while nothing arrives
+  std::uint64_t staged_pages = 0, received_pages = 0, diverged_pages = 0;
+  std::uint64_t zero_pages = 0;             // of those staged and received
+  std::uint64_t written_through_pages = 0;  // of the epoch that arrives, before the first commit
+  std::uint64_t bytes = 0;                  // what the cache holds in memory now
 };
 
 class Cache {
@@ -52,6 +64,14 @@ class Cache {
   // their committed content for good. Other regions: the guest memory itself is that content.
   Cache(MemoryLayout layout, std::vector<bool> mirrored, CacheLimits limits);
   ~Cache();
+
+  // Until the first commit, pages of regions that are not mirrored go straight to this target and
+  // are not staged: nothing is takeable yet, so L2 has nothing to protect, and the commit finds
+  // nothing left to flush for them. If that epoch is given up (discard_staged), the target's
+  // content is garbage and committed() still 0: the next try must send every page, the zero ones
+  // too. REQUIRES: before the first put; the target outlives the first commit and is written by the
+  // stager thread.
+  void write_through(FlushTarget* target);
 
   // --- staged --------------------------------------------------------------------------------
   Result<void> put_page(Epoch epoch, PageId page, ByteView bytes);
@@ -70,7 +90,8 @@ class Cache {
   void mark_diverged(PageId first, std::uint64_t pages);
   // Writes received and diverged pages of the committed checkpoint to the target. On an error
   // nothing is forgotten; call again. Word "page-lost" names a diverged page that is neither
-  // received nor mirrored: it cannot be restored, and is never guessed.
+  // received nor mirrored: it cannot be restored, and is never guessed. Word "nothing-committed":
+  // there is no checkpoint yet.
   Result<void> flush(FlushTarget& target);
   [[nodiscard]] bool flush_needed() const;
 

@@ -37,23 +37,28 @@ class HoldQueue {
  public:
   explicit HoldQueue(HoldLimits limits) : limits_(limits) {}
 
-  // The epoch of frames pushed from now on. REQUIRES: not earlier than before.
+  // The epoch of frames pushed from now on. REQUIRES: not earlier than before, unless nothing is
+  // held: the numbers of a new session begin again at 1.
   void open(Epoch epoch);
   [[nodiscard]] Epoch open_epoch() const { return open_; }
 
   // Always takes the frame. True when at or past a bound now: stop reading, ask for a checkpoint.
+  // (The caller reads one frame at a time, so the bounds are passed by less than one frame.)
   bool push(std::uint32_t port, Bytes frame, Instant now);
   [[nodiscard]] bool full() const;
 
   // Frames of epochs up to and including this one may leave; pop_released() gives them in order.
+  // REQUIRES: earlier than open_epoch(): a checkpoint can't be complete before its epoch was
+  // closed.
   void release(Epoch up_to);
-  // Everything held and everything pushed later may leave at once (solo); hold() ends that.
+  // Everything held and everything pushed later may leave at once (solo); hold() ends that for what
+  // is pushed from then on. A new queue does not hold.
   void release_all();
   void hold();
   [[nodiscard]] bool holding() const { return holding_; }
   [[nodiscard]] std::optional<HeldFrame> pop_released();
 
-  // Forgets everything held: this side lost the claim. Returns how many frames.
+  // Forgets every frame, the released ones too: this side lost the claim. Returns how many frames.
   std::size_t drop_all();
 
   [[nodiscard]] std::size_t packets() const { return frames_.size(); }
@@ -66,6 +71,7 @@ class HoldQueue {
   std::size_t bytes_ = 0;
   Epoch open_{1};
   Epoch released_{0};
+  std::size_t free_ = 0;  // frames at the front that were released by release_all()
   bool holding_ = false;
 };
 

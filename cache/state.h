@@ -1,0 +1,48 @@
+// What a Cache holds; shared by its files and by nobody else.
+// Threads: `mutex` guards everything but the bytes of slots that a flush batch has picked.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "cache/cache.h"
+#include "cache/committed_set.h"
+#include "cache/page_pool.h"
+#include "cache/staged_set.h"
+
+namespace colo::cache {
+
+struct Cache::State {
+  State(MemoryLayout of, std::vector<bool> mirrored_regions, CacheLimits limits_of)
+      : layout(std::move(of)),
+        mirrored(std::move(mirrored_regions)),
+        limits(limits_of),
+        staged(layout),
+        committed(layout, mirrored) {}
+
+  // Holds for any put: the page exists, and the epoch is the one that may arrive.
+  [[nodiscard]] Result<void> accepts(Epoch epoch) const;
+  [[nodiscard]] Result<void> accepts(Epoch epoch, PageId page) const;
+  // True where a page goes straight to the target.
+  [[nodiscard]] bool goes_through(PageId page) const {
+    return through != nullptr && committed_epoch == Epoch{} && !mirrored[page.region];
+  }
+
+  const MemoryLayout layout;
+  const std::vector<bool> mirrored;
+  const CacheLimits limits;
+
+  mutable std::mutex mutex;
+  PagePool pool;
+  StagedSet staged;
+  CommittedSet committed;
+  FlushTarget* through = nullptr;
+  Epoch committed_epoch;
+  Epoch flushed_epoch;
+  std::shared_ptr<const Bytes> device_state;
+  bool flushing = false;
+  std::vector<CommittedSet::Picked> batch;  // of the flush thread; kept for its capacity
+};
+
+}  // namespace colo::cache
