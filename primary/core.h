@@ -1,0 +1,145 @@
+// The primary's decisions as a pure state machine: (event, now) -> ordered actions + one deadline.
+// No clock, socket, thread, random number or log inside; the engine and the tests execute its
+// actions and feed what happened back as events.
+//
+//   Starting --claim won, guest runs--> Solo --peer joins--> Syncing --first commit--> Protected
+//   Protected, or Syncing past its first cut --peer lost--> Claiming --won--> Solo
+//                                                                    --lost--> Lost
+//   any --guest died--> Ended        any --stop--> Ending (claims for nobody) --> Ended
+//
+// L1: Release follows CommitAcknowledged only; ReleaseAll follows a won claim only.
+// L4: nothing leaves Claiming for Solo without ClaimWon. A claim is never given up for a time-out:
+//     it is asked again until it is answered.
+// L6: nothing of the peer pauses the guest, except the loss of a claim to it.
+// Threads: none. Errors: a request that cannot be met is refused with a reason; a fact never is.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "primary/events.h"
+
+namespace colo::primary {
+
+struct CoreConfig {
+  Duration delay = std::chrono::milliseconds(100);
+  Duration claim_retry = std::chrono::milliseconds(500);
+  // A secondary that does not attach its bulk lane, or does not acknowledge a checkpoint, for this
+  // long is lost, whatever its heartbeat says: it must not keep the guest's output for ever (L6).
+  Duration answer_timeout = std::chrono::seconds(5);
+  // After a capture that failed: long enough that a guest which cannot be captured still runs.
+  Duration capture_retry = std::chrono::seconds(1);
+  // Running passes repeat until one finds no more than this, so that the standstill stays short.
+  std::uint64_t residual_pages = 2048;
+  std::uint32_t passes_first = 16;  // at most, before the first checkpoint of a session
+  std::uint32_t passes_max = 3;     // at most, before any other
+};
+
+// What a session has reached. Phases of one checkpoint: idle -> passing -> capturing -> awaiting
+// acknowledgement -> idle; one checkpoint at a time.
+enum class Phase { attaching, idle, passing, capturing, awaiting };
+
+struct SessionState {
+  Session session;
+  std::string host;
+  Phase phase = Phase::attaching;
+  Epoch committed{0};  // acknowledged by the secondary
+  std::uint32_t passes = 0;
+  bool cut = false;      // output is held: the secondary may hold a complete checkpoint
+  bool due_now = false;  // asked for by the operator or by a full hold queue
+  // idle: the next checkpoint; attaching and awaiting: the peer's answer
+  Instant due{};
+  Instant next_checkpoint{};
+  [[nodiscard]] Epoch open() const { return committed.next(); }
+};
+
+struct Starting {
+  bool claiming = false;
+  std::optional<Instant> retry;
+  std::string trouble;  // why the last claim was not answered
+};
+struct Solo {
+  std::string reason;
+};
+struct Syncing {
+  SessionState session;
+};
+struct Protected {
+  SessionState session;
+};
+struct Claiming {
+  std::string cause;
+  std::optional<Instant> retry;  // empty while a claim is under way
+  std::string trouble;           // why the last one was not answered
+};
+struct Lost {
+  heartbeat::Ownership owner;
+};
+struct Ending {
+  std::string reason;
+  std::optional<Instant> retry;
+};
+struct Ended {
+  std::string reason;
+  std::string remedy;
+};
+using State = std::variant<Starting, Solo, Syncing, Protected, Claiming, Lost, Ending, Ended>;
+
+class Core {
+ public:
+  // A host that may boot the guest: claims from -> from+1 first.
+  static Core start(CoreConfig config, Generation from);
+  // A host whose guest runs already and that owns `generation` (after a takeover).
+  static Core solo(CoreConfig config, Generation generation, std::string reason);
+
+  // Appends the actions. Time never goes back.
+  void step(const Event& event, Instant now, std::vector<Action>& actions);
+  // When to step with Tick at the latest.
+  [[nodiscard]] std::optional<Instant> deadline() const;
+
+  [[nodiscard]] const State& state() const { return state_; }
+  [[nodiscard]] Generation generation() const { return generation_; }
+  [[nodiscard]] Duration delay() const { return config_.delay; }
+  // Why the last request was refused; empty if it was not.
+  [[nodiscard]] const std::optional<Error>& refusal() const { return refusal_; }
+
+ private:
+  Core(CoreConfig config, Generation generation, State state)
+      : config_(config), generation_(generation), state_(std::move(state)) {}
+
+  using Actions = std::vector<Action>;
+  void on(const ClaimAnswered& event, Instant now, Actions& actions);
+  void on(const ClaimUnanswered& event, Instant now, Actions& actions);
+  void on(const GuestRuns& event, Instant now, Actions& actions);
+  void on(const GuestFailed& event, Instant now, Actions& actions);
+  void on(const GuestEnded& event, Instant now, Actions& actions);
+  void on(const BulkAttached& event, Instant now, Actions& actions);
+  void on(const PassEnded& event, Instant now, Actions& actions);
+  void on(const Captured& event, Instant now, Actions& actions);
+  void on(const CaptureFailed& event, Instant now, Actions& actions);
+  void on(const CommitAcknowledged& event, Instant now, Actions& actions);
+  void on(const PeerLost& event, Instant now, Actions& actions);
+  void on(const HoldFull& event, Instant now, Actions& actions);
+  void on(const Tick& event, Instant now, Actions& actions);
+  void on(const PeerAsks& event, Instant now, Actions& actions);
+  void on(const CheckpointAsked& event, Instant now, Actions& actions);
+  void on(const DelaySet& event, Instant now, Actions& actions);
+  void on(const StopAsked& event, Instant now, Actions& actions);
+
+  SessionState* session();                 // of Syncing and Protected
+  SessionState* session(Session session);  // null unless it is the current one
+  void begin_checkpoint(SessionState& session, Actions& actions);
+  void capture(SessionState& session, Actions& actions);
+  void lose_peer(const Error& error, bool tell, Instant now, Actions& actions);
+  void lose(const heartbeat::Ownership& owner, Actions& actions);
+  void end_for_nobody(std::string reason, Actions& actions);
+  void tick_session(SessionState& session, Instant now, Actions& actions);
+
+  CoreConfig config_;
+  Generation generation_;
+  State state_;
+  std::optional<Error> refusal_;
+};
+
+}  // namespace colo::primary

@@ -1,0 +1,138 @@
+// The primary's core, part two: a session with a secondary, checkpoint by checkpoint.
+
+#include "base/check.h"
+#include "primary/core.h"
+
+namespace colo::primary {
+
+void Core::on(const PeerAsks& event, Instant now, Actions& actions) {
+  if (!std::holds_alternative<Solo>(state_)) {
+    std::string reason = "this host cannot take a secondary now";
+    if (std::holds_alternative<Claiming>(state_)) reason = "this host is claiming the guest";
+    if (const auto* lost = std::get_if<Lost>(&state_)) {
+      reason = "this host lost the guest to " + lost->owner.owner;
+    }
+    if (session() != nullptr) reason = "this host has a secondary already: " + session()->host;
+    refusal_ = Error{"not-ready", reason, "ask again later"};
+    actions.push_back(RefusePeer{event.session, *refusal_});
+    return;
+  }
+  SessionState fresh;
+  fresh.session = event.session;
+  fresh.host = event.host;
+  fresh.due = now + config_.answer_timeout;
+  state_ = Syncing{std::move(fresh)};
+  actions.push_back(AcceptPeer{event.session, generation_});
+}
+
+void Core::on(const BulkAttached& event, Instant, Actions& actions) {
+  SessionState* current = session(event.session);
+  if (current == nullptr || current->phase != Phase::attaching) return;
+  current->phase = Phase::passing;
+  current->passes = 1;
+  actions.push_back(SendPass{current->session, current->open(), true});
+}
+
+void Core::begin_checkpoint(SessionState& session, Actions& actions) {
+  COLO_CHECK(session.phase == Phase::idle);
+  session.due_now = false;
+  session.phase = Phase::passing;
+  session.passes = 1;
+  actions.push_back(SendPass{session.session, session.open(), false});
+}
+
+void Core::on(const PassEnded& event, Instant, Actions& actions) {
+  SessionState* current = session(event.session);
+  if (current == nullptr || current->phase != Phase::passing) return;
+  const bool first = current->committed == Epoch{0};
+  const std::uint32_t passes_max = first ? config_.passes_first : config_.passes_max;
+  if (event.pages > config_.residual_pages && current->passes < passes_max) {
+    ++current->passes;
+    actions.push_back(SendPass{current->session, current->open(), false});
+    return;
+  }
+  capture(*current, actions);
+}
+
+void Core::capture(SessionState& session, Actions& actions) {
+  session.phase = Phase::capturing;
+  // From here on the commit record may reach the secondary, so it may hold a complete checkpoint,
+  // whether we hear of it or not: without a claim nothing more may be released.
+  session.cut = true;
+  actions.push_back(
+      Capture{session.session, session.open(), /*begins_hold=*/session.committed == Epoch{0}});
+}
+
+void Core::on(const Captured& event, Instant now, Actions&) {
+  SessionState* current = session(event.session);
+  if (current == nullptr || current->phase != Phase::capturing) return;
+  COLO_CHECK(event.epoch == current->open());
+  current->phase = Phase::awaiting;
+  current->due = now + config_.answer_timeout;
+  current->next_checkpoint = now + config_.delay;
+}
+
+void Core::on(const CaptureFailed& event, Instant now, Actions&) {
+  SessionState* current = session(event.session);
+  if (current == nullptr || current->phase != Phase::capturing) return;
+  // The epoch stays open: what was sent stays staged, what is dirtied again is sent again.
+  current->phase = Phase::idle;
+  current->next_checkpoint = now + config_.capture_retry;
+  current->due = current->next_checkpoint;
+}
+
+void Core::on(const CommitAcknowledged& event, Instant now, Actions& actions) {
+  SessionState* current = session(event.session);
+  if (current == nullptr) return;  // an acknowledgement in flight of a session that has ended
+  if (current->phase != Phase::awaiting || event.epoch != current->open() ||
+      event.generation != generation_) {
+    lose_peer(
+        {"out-of-order",
+         current->host + " acknowledged checkpoint " + std::to_string(event.epoch.value) +
+             " of generation " + std::to_string(event.generation.value) + ", which it was not sent",
+         "run the same version of colo on both hosts"},
+        true, now, actions);
+    return;
+  }
+  current->committed = event.epoch;
+  current->phase = Phase::idle;
+  current->due = current->next_checkpoint;
+  actions.push_back(Release{event.epoch});
+  if (auto* syncing = std::get_if<Syncing>(&state_)) {
+    SessionState kept = std::move(syncing->session);
+    state_ = Protected{std::move(kept)};
+  }
+  tick_session(*session(), now, actions);
+}
+
+void Core::on(const HoldFull&, Instant now, Actions& actions) {
+  SessionState* current = session();
+  if (current == nullptr) return;  // claiming: the guest waits until the claim is answered
+  current->due_now = true;
+  tick_session(*current, now, actions);
+}
+
+void Core::tick_session(SessionState& session, Instant now, Actions& actions) {
+  if (session.phase == Phase::idle) {
+    if (session.due_now || now >= session.due) begin_checkpoint(session, actions);
+    return;
+  }
+  if (now < session.due) return;
+  if (session.phase == Phase::attaching) {
+    lose_peer({"no-answer", session.host + " did not attach its bulk lane in time", ""}, true, now,
+              actions);
+  } else if (session.phase == Phase::awaiting) {
+    lose_peer({"no-answer",
+               session.host + " did not commit checkpoint " + std::to_string(session.open().value) +
+                   " in time",
+               "look at the log of " + session.host},
+              true, now, actions);
+  }
+}
+
+void Core::on(const PeerLost& event, Instant now, Actions& actions) {
+  if (session(event.session) == nullptr) return;
+  lose_peer(event.error, false, now, actions);
+}
+
+}  // namespace colo::primary
