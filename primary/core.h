@@ -30,6 +30,8 @@ struct CoreConfig {
   Duration answer_timeout = std::chrono::seconds(5);
   // After a capture that failed: long enough that a guest which cannot be captured still runs.
   Duration capture_retry = std::chrono::seconds(1);
+  // So many in a row, and the guest goes on unprotected: its output must not wait for ever (L6).
+  std::uint32_t capture_attempts = 3;
   // Running passes repeat until one finds no more than this, so that the standstill stays short.
   std::uint64_t residual_pages = 2048;
   std::uint32_t passes_first = 16;  // at most, before the first checkpoint of a session
@@ -46,8 +48,9 @@ struct SessionState {
   Phase phase = Phase::attaching;
   Epoch committed{0};  // acknowledged by the secondary
   std::uint32_t passes = 0;
-  bool cut = false;      // output is held: the secondary may hold a complete checkpoint
-  bool due_now = false;  // asked for by the operator or by a full hold queue
+  std::uint32_t failures = 0;  // captures in a row
+  bool cut = false;            // output is held: the secondary may hold a complete checkpoint
+  bool due_now = false;        // asked for by the operator or by a full hold queue
   // idle: the next checkpoint; attaching and awaiting: the peer's answer
   Instant due{};
   Instant next_checkpoint{};
@@ -131,7 +134,7 @@ class Core {
   SessionState* session(Session session);  // null unless it is the current one
   void begin_checkpoint(SessionState& session, Actions& actions);
   void capture(SessionState& session, Actions& actions);
-  void lose_peer(const Error& error, bool tell, Instant now, Actions& actions);
+  void lose_peer(const Error& error, Actions& actions);
   void lose(const heartbeat::Ownership& owner, Actions& actions);
   void end_for_nobody(std::string reason, Actions& actions);
   void tick_session(SessionState& session, Instant now, Actions& actions);

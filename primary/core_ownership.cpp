@@ -6,10 +6,10 @@
 
 namespace colo::primary {
 
-void Core::lose_peer(const Error& error, bool tell, Instant, Actions& actions) {
+void Core::lose_peer(const Error& error, Actions& actions) {
   SessionState* current = session();
   COLO_CHECK(current != nullptr);
-  actions.push_back(EndSession{current->session, tell ? error.text() : std::string(), false});
+  actions.push_back(EndSession{current->session, error.text(), Farewell::trouble});
   if (!current->cut) {
     // The secondary cannot hold a complete checkpoint: nobody else may claim, nothing is held.
     state_ = Solo{error.text()};
@@ -51,7 +51,8 @@ void Core::on(const ClaimAnswered& event, Instant, Actions& actions) {
 
 void Core::lose(const heartbeat::Ownership& owner, Actions& actions) {
   if (SessionState* current = session()) {
-    actions.push_back(EndSession{current->session, "", false});
+    actions.push_back(
+        EndSession{current->session, owner.owner + " owns the guest", Farewell::trouble});
   }
   state_ = Lost{owner};
   // The paused guest is kept: until the winner runs, this is the only other copy (L5).
@@ -91,7 +92,7 @@ void Core::on(const GuestEnded& event, Instant, Actions& actions) {
   if (SessionState* current = session(); current != nullptr && current->cut) {
     // Certain news: the secondary need not wait for a silence.
     actions.push_back(TellGuestEnded{current->session, event.reason, false});
-    actions.push_back(EndSession{current->session, event.reason, false});
+    actions.push_back(EndSession{current->session, event.reason, Farewell::leaving});
     actions.push_back(DropHeld{});
     state_ = Ended{event.reason + "; " + current->host + " was told and takes over",
                    "colo status FILE --host " + current->host};
@@ -110,7 +111,7 @@ void Core::on(const GuestEnded& event, Instant, Actions& actions) {
 void Core::end_for_nobody(std::string reason, Actions& actions) {
   if (SessionState* current = session()) {
     actions.push_back(TellGuestEnded{current->session, reason, true});
-    actions.push_back(EndSession{current->session, reason, /*guest_ends=*/true});
+    actions.push_back(EndSession{current->session, reason, Farewell::guest_ends});
   }
   state_ = Ending{std::move(reason), std::nullopt};
   actions.push_back(StartClaim{generation_, true});
@@ -120,7 +121,7 @@ void Core::on(const StopAsked&, Instant, Actions& actions) {
   SessionState* current = session();
   if (current != nullptr && current->cut) {
     // High availability: what this host was asked to leave, the other goes on with.
-    actions.push_back(EndSession{current->session, "stopped by the operator", false});
+    actions.push_back(EndSession{current->session, "stopped by the operator", Farewell::leaving});
     actions.push_back(EndGuest{});
     actions.push_back(DropHeld{});
     state_ = Ended{"stopped by the operator; " + current->host + " takes over", ""};

@@ -68,13 +68,18 @@ void Core::on(const Captured& event, Instant now, Actions&) {
   if (current == nullptr || current->phase != Phase::capturing) return;
   COLO_CHECK(event.epoch == current->open());
   current->phase = Phase::awaiting;
+  current->failures = 0;
   current->due = now + config_.answer_timeout;
   current->next_checkpoint = now + config_.delay;
 }
 
-void Core::on(const CaptureFailed& event, Instant now, Actions&) {
+void Core::on(const CaptureFailed& event, Instant now, Actions& actions) {
   SessionState* current = session(event.session);
   if (current == nullptr || current->phase != Phase::capturing) return;
+  if (++current->failures >= config_.capture_attempts) {
+    lose_peer(event.error, actions);
+    return;
+  }
   // The epoch stays open: what was sent stays staged, what is dirtied again is sent again.
   current->phase = Phase::idle;
   current->next_checkpoint = now + config_.capture_retry;
@@ -91,7 +96,7 @@ void Core::on(const CommitAcknowledged& event, Instant now, Actions& actions) {
          current->host + " acknowledged checkpoint " + std::to_string(event.epoch.value) +
              " of generation " + std::to_string(event.generation.value) + ", which it was not sent",
          "run the same version of colo on both hosts"},
-        true, now, actions);
+        actions);
     return;
   }
   current->committed = event.epoch;
@@ -119,20 +124,19 @@ void Core::tick_session(SessionState& session, Instant now, Actions& actions) {
   }
   if (now < session.due) return;
   if (session.phase == Phase::attaching) {
-    lose_peer({"no-answer", session.host + " did not attach its bulk lane in time", ""}, true, now,
-              actions);
+    lose_peer({"no-answer", session.host + " did not attach its bulk lane in time", ""}, actions);
   } else if (session.phase == Phase::awaiting) {
     lose_peer({"no-answer",
                session.host + " did not commit checkpoint " + std::to_string(session.open().value) +
                    " in time",
                "look at the log of " + session.host},
-              true, now, actions);
+              actions);
   }
 }
 
-void Core::on(const PeerLost& event, Instant now, Actions& actions) {
+void Core::on(const PeerLost& event, Instant, Actions& actions) {
   if (session(event.session) == nullptr) return;
-  lose_peer(event.error, false, now, actions);
+  lose_peer(event.error, actions);
 }
 
 }  // namespace colo::primary

@@ -119,10 +119,13 @@ struct ReleaseAll {};  // solo: this side alone owns the guest
 struct DropHeld {};
 struct PauseGuest {};
 struct EndGuest {};
+// trouble: this side lives on and claims; leaving: it does not, take over; guest_ends: the guest
+// was ended on purpose, nobody takes over.
+enum class Farewell { trouble, leaving, guest_ends };
 struct EndSession {
   Session session;
   std::string reason;
-  bool guest_ends = false;
+  Farewell farewell = Farewell::trouble;
 };
 struct TellGuestEnded {
   Session session;
