@@ -13,7 +13,7 @@
 namespace colo::heartbeat {
 
 struct DetectorConfig {
-  Duration interval = std::chrono::milliseconds(100);   // what the peer sends at
+  Duration interval = std::chrono::milliseconds(100);     // what the peer sends at
   Duration lost_after = std::chrono::milliseconds(1000);  // silence on every link
 };
 
@@ -31,8 +31,8 @@ class Detector {
 
   // Something authentic of the peer arrived on this link (any frame counts, not heartbeats only).
   void heard(std::size_t link, Instant now);
-  // Our own process stood still (SIGSTOP, swap, a paused host) from `from` to `now`: that time says nothing
-  // of the peer, so the silence starts anew.
+  // Our own process stood still (SIGSTOP, swap, a paused host) from `from` to `now`: that time says
+  // nothing of the peer, so the silence starts anew.
   void stalled(Instant from, Instant now);
 
   [[nodiscard]] bool suspected(Instant now) const;
