@@ -1,0 +1,66 @@
+// Writes the fuzzers' seeds: a valid input of each kind, in one directory per program.
+// Usage: fuzz_seeds DIRECTORY
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/wire/samples.h"
+#include "wire/bytes.h"
+
+namespace {
+
+using namespace colo;
+using namespace colo::wire;
+
+bool write(const std::filesystem::path& file, ByteView bytes) {
+  std::ofstream out(file, std::ios::binary);
+  for (const std::byte byte : bytes) out.put(static_cast<char>(byte));
+  return out.flush().good();
+}
+
+Bytes behind(std::uint8_t first, ByteView rest) {
+  Bytes bytes{std::byte{first}};
+  bytes.insert(bytes.end(), rest.begin(), rest.end());
+  return bytes;
+}
+
+bool write_all(const std::filesystem::path& directory) {
+  for (const char* program : {"wire_decoder", "wire_messages", "wire_pages"}) {
+    std::filesystem::create_directories(directory / program);
+  }
+  bool good = true;
+  Bytes stream;
+  std::uint64_t sequence = 0;
+  for (const auto& [kind, alone] : samples::frames()) {
+    const ByteView body = ByteView(alone).subspan(header_bytes);
+    good = good && write(directory / "wire_decoder" / kind, behind(0x40, alone));
+    good = good && write(directory / "wire_decoder" / (kind + "-mended"), behind(0x41, alone));
+    const auto number = std::to_integer<std::uint8_t>(alone[6]);
+    good = good && write(directory / "wire_messages" / kind, behind(number, body));
+    if (kind == "pages") good = good && write(directory / "wire_pages" / kind, body);
+    const auto numbered = samples::frames(++sequence);
+    const Bytes& frame = numbered[sequence - 1].second;
+    stream.insert(stream.end(), frame.begin(), frame.end());
+  }
+  good = good && write(directory / "wire_decoder" / "every-kind", behind(0x80, stream));
+
+  PagesFrame zero_pages(1);
+  for (PageIndex page = 0; page < 16; ++page) zero_pages.add_page(page, samples::page_of(0));
+  const Bytes zeros = zero_pages.finish(samples::numbers);
+  return good &&
+         write(directory / "wire_pages" / "zero-pages", ByteView(zeros).subspan(header_bytes));
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::fprintf(stderr, "usage: fuzz_seeds DIRECTORY\n");
+    return 2;
+  }
+  if (!write_all(arguments[1])) {
+    std::fprintf(stderr, "fuzz_seeds: cannot write to %s\n", arguments[1]);
+    return 1;
+  }
+  return 0;
+}
