@@ -1,0 +1,91 @@
+// Takes checkpoints of a guest: running passes that send dirty pages ahead, then the standstill.
+// The guest runs again before anything of the standstill is sent: neither the network nor the
+// secondary is ever inside the pause (QEMU's own COLO keeps the guest stopped until the secondary
+// has loaded).
+//
+// Ownership: guest and sink outlive the Capturer. One Capturer per session and bulk lane.
+// Threads: the guest's thread only. Time: through the function it was given.
+// Errors: those of the guest and the sink; "pause-too-long"; "resume-failed": the guest stands
+//   still and does not go on, it is of no further use.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "base/result.h"
+#include "base/types.h"
+#include "guest/guest.h"
+#include "wire/messages.h"
+#include "wire/pages.h"
+
+namespace colo::primary {
+
+// Where finished frames go: the bulk lane.
+class FrameSink {
+ public:
+  virtual ~FrameSink() = default;
+  // Waits while the lane is busy, as long as the lane itself allows.
+  virtual Result<void> push(Bytes frame) = 0;
+};
+
+struct CaptureOptions {
+  // The guest is never stopped longer than this for a checkpoint (L6).
+  Duration pause_max = std::chrono::seconds(2);
+  std::function<Instant()> now;
+};
+
+struct PassFigures {
+  std::uint64_t pages = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct CheckpointFigures {
+  std::uint64_t pages = 0;     // of the whole epoch, running passes included
+  std::uint64_t residual = 0;  // of these, copied while the guest stood still
+  std::uint64_t bytes = 0;     // of the whole epoch's frames
+  std::uint64_t device_bytes = 0;
+  std::optional<guest::Standstill> standstill;  // by the guest's own event times
+};
+
+class Capturer {
+ public:
+  Capturer(guest::Guest& guest, FrameSink& sink, Generation generation, CaptureOptions options);
+
+  // `first` starts the tracking: everything counts as dirty.
+  Result<PassFigures> pass(Epoch epoch, bool first);
+
+  // One whole checkpoint. `cut` is called once, at the end of the standstill, after everything
+  // that can fail and right before the guest runs again.
+  Result<CheckpointFigures> capture(Epoch epoch, const std::function<void()>& cut);
+
+  // What scan() still has to send; for progress. Units: pages.
+  [[nodiscard]] std::uint64_t pending_pages() const;
+
+ private:
+  // Turns every pending page into frames; `emit` takes each finished frame.
+  using Emit = std::function<Result<void>(Bytes frame)>;
+  Result<std::uint64_t> drain(Epoch epoch, const Emit& emit);
+  Result<std::uint64_t> drain_region(RegionIndex region, Epoch epoch, const Emit& emit);
+  Result<void> finish_frame(wire::PagesFrame& frame, Epoch epoch, const Emit& emit);
+  Result<std::vector<Bytes>> copy_residual(Epoch epoch, CheckpointFigures& figures);
+  Result<void> let_run(CheckpointFigures& figures);
+  Result<void> send_rest(Epoch epoch, std::vector<Bytes> frames, const Bytes& device_state,
+                         CheckpointFigures& figures);
+  [[nodiscard]] wire::FrameNumbers number(Epoch epoch) { return {generation_, epoch, ++sequence_}; }
+
+  guest::Guest& guest_;
+  FrameSink& sink_;
+  Generation generation_;
+  CaptureOptions options_;
+  // Found dirty and not sent yet. A page leaves it only when it is in a frame, so a capture that
+  // was given up forgets none.
+  guest::DirtyPages pending_;
+  Bytes scratch_;  // pages of regions that are not mapped
+  std::uint64_t sequence_ = 0;
+  // Of the open epoch, for its commit record.
+  wire::Commit totals_;
+  wire::PageDigest digest_;
+  std::uint64_t epoch_bytes_ = 0;
+};
+
+}  // namespace colo::primary
