@@ -16,6 +16,8 @@ namespace colo::app {
 
 // A longer line is not ours. A status is about 2 KiB; a history of owners makes it grow.
 inline constexpr std::size_t control_line_bytes = 64U << 10;
+// The newest owners that a reply carries, so that it fits a line; the arbiter has all of them.
+inline constexpr std::size_t control_owners = 256;
 
 enum class Command { status, checkpoint, takeover, set };
 [[nodiscard]] const char* word(Command command);
