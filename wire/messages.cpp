@@ -161,18 +161,12 @@ Result<GuestEnded> decode_guest_ended(ByteView body) {
 }
 
 Bytes encode(const Alive& alive, FrameNumbers numbers) {
-  return frame_of(Kind::alive, numbers, [&](ByteWriter& out) {
-    out.integer(alive.count);
-    out.text(alive.host, text_bytes_max);
-    out.text(alive.run, text_bytes_max);
-  });
+  return frame_of(Kind::alive, numbers, [&](ByteWriter& out) { out.integer(alive.count); });
 }
 
 Result<Alive> decode_alive(ByteView body) {
   return message_of<Alive>(Kind::alive, body, [](ByteReader& in, Alive& alive) {
     alive.count = in.integer<std::uint64_t>("count");
-    alive.host = in.text("host", text_bytes_max);
-    alive.run = in.text("run", text_bytes_max);
   });
 }
 
@@ -209,7 +203,7 @@ Bytes encode(const DeviceState& state, FrameNumbers numbers) {
 
 Result<DeviceState> decode_device_state(ByteView body) {
   return message_of<DeviceState>(Kind::device_state, body, [](ByteReader& in, DeviceState& state) {
-    state.bytes = in.number("bytes", device_state_bytes_max);
+    state.bytes = in.integer<std::uint64_t>("bytes");
     state.hash = in.array<sizeof(Hash128)>("hash");
   });
 }
@@ -228,7 +222,7 @@ Result<Commit> decode_commit(ByteView body) {
     commit.pages = in.integer<std::uint64_t>("pages");
     commit.zero_pages = in.number("zero pages", commit.pages);
     commit.digest = in.integer<std::uint64_t>("digest");
-    commit.device_bytes = in.number("device bytes", device_state_bytes_max);
+    commit.device_bytes = in.integer<std::uint64_t>("device bytes");
   });
 }
 

@@ -21,8 +21,6 @@ inline constexpr std::size_t regions_max = 256;
 inline constexpr std::size_t region_name_bytes_max = 255;
 // 4 PiB a region: then the bytes of 256 regions fit a u64 with room to spare.
 inline constexpr std::uint64_t region_pages_max = 1ULL << 40;
-// Device state is kilobytes to a few megabytes; the receiver holds it whole, so it is bounded.
-inline constexpr std::uint64_t device_state_bytes_max = 256ULL << 20;
 
 using Token = std::array<std::byte, 16>;
 using Hash128 = std::array<std::byte, 16>;
@@ -65,9 +63,7 @@ struct GuestEnded {
   bool by_guest = false;
 };
 struct Alive {
-  std::uint64_t count = 0;  // of this run, over all links
-  std::string host;         // the sender: an echo of our own datagram is no sign of the peer
-  std::string run;
+  std::uint64_t count = 0;
 };
 struct Progress {
   std::uint64_t sent_pages = 0;
@@ -77,8 +73,8 @@ struct Attach {
   Token session{};
 };
 struct DeviceState {
-  std::uint64_t bytes = 0;
-  Hash128 hash{};  // XXH3-128 of the whole state
+  std::uint64_t bytes = 0;  // the receiver bounds it before it holds any
+  Hash128 hash{};           // XXH3-128 of the whole state
 };
 struct Commit {
   std::uint64_t pages = 0;       // page entries of this epoch on the lane, repeats counted

@@ -48,7 +48,7 @@ TEST(Decoder, AStreamInAnyPiecesGivesTheSameFrames) {
   const Outcome at_once = decode(stream, stream.size());
   EXPECT_EQ(at_once.error, "");
   EXPECT_EQ(at_once.frames.size(), samples::frames().size());
-  for (const std::size_t piece : {1, 2, 7, 55, 56, 57, 1000, 4096}) {
+  for (const std::size_t piece : {1UL, 2UL, 7UL, 55UL, 56UL, 57UL, 1000UL, 4096UL}) {
     EXPECT_EQ(decode(stream, piece), at_once) << "pieces of " << piece;
   }
 }
@@ -79,7 +79,7 @@ TEST(Decoder, ACutOffFrameIsWaitedForAndNeverGivenOut) {
 }
 
 TEST(Decoder, ALostARepeatedAndAFirstFrameWithAWrongNumberAreNamed) {
-  for (const std::uint64_t second : {0, 1, 3}) {
+  for (const std::uint64_t second : {0UL, 1UL, 3UL}) {
     FrameDecoder decoder;
     decoder.feed(encode(samples::alive(), {{1}, {1}, 1}));
     decoder.feed(encode(samples::alive(), {{1}, {1}, second}));
