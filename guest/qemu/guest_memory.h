@@ -1,0 +1,59 @@
+// The memory of one configured guest. It outlives the QEMU processes that use it.
+// Main memory is a memory file that QEMU and we map; the other regions live inside QEMU, and here
+// is what a standby will get of them when it loads.
+// Ownership: shared by the maker and its guests. Threads: as the guest's.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/types.h"
+#include "base/unique_fd.h"
+
+namespace colo::guest {
+
+// Anonymous or shared memory of our address space; zero-filled and not resident until written.
+class Mapping {
+ public:
+  Mapping() = default;
+  // fd -1: private memory of ours.
+  [[nodiscard]] static Result<Mapping> make(std::uint64_t bytes, int fd);
+  Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Mapping();
+  [[nodiscard]] MutableBytes bytes() const { return bytes_; }
+
+ private:
+  MutableBytes bytes_;
+};
+
+class GuestMemory {
+ public:
+  [[nodiscard]] static Result<std::shared_ptr<GuestMemory>> make(std::uint64_t bytes);
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] std::uint64_t inode() const { return inode_; }
+  [[nodiscard]] MutableBytes main() const { return main_.bytes(); }
+  // Buffers for the regions of the layout that are not mapped; kept if the layout is the same.
+  Result<void> fit(const MemoryLayout& layout);
+  // What a standby will get of an unmapped region; empty for a mapped one.
+  // REQUIRES: fit() was called.
+  [[nodiscard]] MutableBytes outside(RegionIndex region) const { return outside_[region].bytes(); }
+  // All zero again, as a guest that boots expects it.
+  Result<void> clear();
+
+ private:
+  GuestMemory() = default;
+
+  UniqueFd fd_;
+  std::uint64_t inode_ = 0;
+  Mapping main_;
+  MemoryLayout layout_;
+  std::vector<Mapping> outside_;
+};
+
+}  // namespace colo::guest

@@ -1,0 +1,69 @@
+// A guest that runs in an unmodified QEMU process, driven from outside.
+// See guest/guest.h for what each call promises.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "guest/guest.h"
+#include "guest/qemu/launch.h"
+#include "guest/qemu/memory_map.h"
+#include "guest/qemu/tracker.h"
+
+namespace colo::guest {
+
+class QemuGuest final : public Guest {
+ public:
+  // Asks QEMU who it is. memory: the same that QEMU was started with.
+  [[nodiscard]] static Result<std::unique_ptr<QemuGuest>> make(StartedQemu started,
+                                                               std::shared_ptr<GuestMemory> memory,
+                                                               bool standby);
+
+  [[nodiscard]] const Identity& identity() const override { return identity_; }
+  [[nodiscard]] MutableBytes mapping(RegionIndex region) override;
+  Result<void> pause() override;
+  Result<std::optional<Standstill>> resume() override;
+  Result<void> start_tracking() override;
+  Result<void> scan(DirtyPages& dirty) override;
+  Result<void> read_pages(RegionIndex region, std::span<const PageIndex> pages,
+                          MutableBytes out) override;
+  Result<void> write_page(RegionIndex region, PageIndex page, ByteView bytes) override;
+  Result<Bytes> save_device_state() override;
+  Result<void> load_device_state(ByteView state) override;
+  Result<void> announce() override;
+  [[nodiscard]] std::span<const PacketPort> ports() const override { return qemu_.ports; }
+  [[nodiscard]] int end_fd() const override { return qemu_.process->end_fd(); }
+  [[nodiscard]] End end() override;
+  [[nodiscard]] int process_id() const override { return qemu_.process->pid(); }
+
+ private:
+  QemuGuest(StartedQemu started, std::shared_ptr<GuestMemory> memory, bool standby)
+      : qemu_(std::move(started)), memory_(std::move(memory)), waiting_(standby) {}
+
+  Result<void> learn_identity();
+  Result<std::vector<TrackedRange>> find_regions();
+  // Address of an unmapped region inside QEMU; it is looked for until it is found.
+  Result<std::uint64_t> address_of(RegionIndex region);
+  Result<std::uint64_t> find_unmapped(RegionIndex region, const MemoryMap& map);
+  Result<nlohmann::json> call(std::string_view command, nlohmann::json arguments = {});
+  // An error of the control connection, told as the end of QEMU where that is the cause.
+  [[nodiscard]] tl::unexpected<Error> explain(const Error& error);
+  Result<void> feed(ByteView stream);
+  Result<void> wait_loaded();
+
+  StartedQemu qemu_;
+  std::shared_ptr<GuestMemory> memory_;
+  Identity identity_;
+  // Where a region lies in QEMU's address space, once known.
+  std::vector<std::optional<std::uint64_t>> addresses_;
+  std::optional<Tracker> tracker_;
+  std::vector<bool> tracked_;
+  bool first_scan_ = true;
+  bool waiting_;         // a standby that has not loaded
+  bool spoilt_ = false;  // a load failed
+  bool running_ = false;
+  std::optional<std::chrono::microseconds> stopped_at_;
+  bool by_guest_ = false;
+};
+
+}  // namespace colo::guest
