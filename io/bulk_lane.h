@@ -1,8 +1,12 @@
-// The bulk lane: page bytes, apart from control decisions. Driven by io_uring, with several sends
-// in flight while the next bytes are encrypted; by plain socket calls where io_uring is forbidden
+// The bulk lane: page bytes, apart from control decisions. Driven by io_uring, with one send in
+// flight while the next bytes are encrypted; by plain socket calls where io_uring is forbidden
 // (seccomp, sysctl kernel.io_uring_disabled) or switched off.
+//
+// Destroying a lane from inside its own callbacks is not allowed: it waits for the thread that is
+// calling. on_end is called unless the lane is destroyed first; the connection is closed before.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -11,7 +15,7 @@
 namespace colo::io {
 
 struct BulkFigures {
-  std::uint64_t bytes = 0;   // plaintext
+  std::uint64_t bytes = 0;  // plaintext
   std::uint64_t frames = 0;
   bool uring = false;
 };
@@ -25,6 +29,9 @@ class BulkSender {
   // Takes a finished frame. Waits while the queue is full, for at most `patience`.
   // Errors: "lane-full" (patience ended), "lane-ended" with the reason.
   virtual Result<void> push(Bytes frame, Duration patience) = 0;
+  // From any thread: ends the lane at once, so that a push() that waits fails. on_end is not
+  // called for it.
+  virtual void stop() = 0;
   [[nodiscard]] virtual BulkFigures figures() const = 0;
 };
 
@@ -33,9 +40,10 @@ class BulkSender {
 // bulk lane is no fault, the heartbeat judges that.
 class BulkReceiver {
  public:
-  static std::unique_ptr<BulkReceiver> start(BulkConnection connection, LaneOptions options,
-                                             std::function<Result<void>(const wire::Frame&)> on_frame,
-                                             std::function<void(LaneEnd)> on_end);
+  static std::unique_ptr<BulkReceiver> start(
+      BulkConnection connection, LaneOptions options,
+      std::function<Result<void>(const wire::Frame&)> on_frame,
+      std::function<void(LaneEnd)> on_end);
   virtual ~BulkReceiver() = default;  // stops the thread, at once
   [[nodiscard]] virtual BulkFigures figures() const = 0;
 };

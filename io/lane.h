@@ -37,7 +37,10 @@ struct LaneEnd {
   Error error;
 };
 
-// Framed messages both ways. Sends are queued, bounded ("lane-full" ends the lane).
+// Framed messages both ways. Sends are queued, bounded ("lane-full" ends the lane). A lane that
+// ends because of what the peer sent tells it with a `refuse` frame first. Ownership: letting go of
+// the last pointer without close() ends the connection at once. REQUIRES:
+//   let go before the loop is destroyed.
 class ControlLane : public std::enable_shared_from_this<ControlLane> {
  public:
   struct Handlers {
@@ -67,7 +70,7 @@ class ControlLane : public std::enable_shared_from_this<ControlLane> {
 struct BulkConnection {
   UniqueFd socket;
   TlsSession tls = TlsSession::plain();
-  Bytes early;  // plaintext that arrived behind the first frame
+  Bytes early;                        // plaintext that arrived behind the first frame
   std::uint64_t received_frames = 0;  // the decoder goes on from here
   std::string peer_address;
 };
@@ -89,19 +92,23 @@ class Listener {
   virtual ~Listener() = default;
 };
 
-// Dials once; the caller repeats. Callbacks on the loop. Destroying it gives up.
+// Dials once; the caller repeats. Callbacks on the loop. Destroying it gives up; `done` may do so.
+// Errors: "unreachable" (names the address), those of TLS, "handshake-timeout", "handshake-ended".
 class Dialer {
  public:
   virtual ~Dialer() = default;
   // `hello` is sent as the first frame; the lane is given, not started, when TLS is established.
-  static std::unique_ptr<Dialer> control(boost::asio::io_context& loop,
-                                         const boost::asio::ip::tcp::endpoint& peer,
-                                         LaneOptions options, wire::Hello hello,
-                                         std::function<void(Result<std::shared_ptr<ControlLane>>)> done);
+  // The numbers are those of the hello frame: what this side holds.
+  static std::unique_ptr<Dialer> control(
+      boost::asio::io_context& loop, const boost::asio::ip::tcp::endpoint& peer,
+      LaneOptions options, wire::Hello hello,
+      std::function<void(Result<std::shared_ptr<ControlLane>>)> done, Generation generation = {},
+      Epoch epoch = {});
   static std::unique_ptr<Dialer> bulk(boost::asio::io_context& loop,
                                       const boost::asio::ip::tcp::endpoint& peer,
                                       LaneOptions options, wire::Attach attach,
-                                      std::function<void(Result<BulkConnection>)> done);
+                                      std::function<void(Result<BulkConnection>)> done,
+                                      Generation generation = {}, Epoch epoch = {});
 };
 
 }  // namespace colo::io

@@ -3,7 +3,11 @@
 // at once.
 //
 // Threads: one thread of its own moves frames; all calls are safe from any thread and take effect
-//   before they return. Errors of the outside port (interface gone) come through `on_trouble`.
+//   before they return. Handlers run on that thread, without a lock, and may call the gate; they
+//   must not destroy it.
+// Errors: those of a port while frames flow come through `trouble`, once until it works again:
+//   "outside-down" (frames are dropped meanwhile, as by any network), "bad-frame" (the guest's
+//   socket gave a length that no frame has; that port is closed).
 // A gate starts closed: nothing passes in either direction, frames from outside are discarded,
 //   frames of the guest stay in its socket.
 #pragma once
@@ -23,10 +27,12 @@ namespace colo::io {
 
 // The network's end: "tap:NAME" or "unix:OWN,OTHER" (a datagram socket pair by paths, one Ethernet
 // frame each, for guests without privileges). `port` is the nic's id.
-// Errors: "outside-missing", "no-permission", "bad-address": each with a remedy.
+// Errors: "outside-missing", "outside-busy", "no-permission", "bad-address": each with a remedy.
 struct OutsidePort {
   std::string port;
   UniqueFd fd;
+  std::string name;   // "tap0" or the path of our own socket, for messages
+  std::string other;  // "unix:" only: where our frames go
 };
 [[nodiscard]] Result<OutsidePort> open_outside(const std::string& port, const std::string& spec);
 
@@ -45,15 +51,17 @@ struct GateFigures {
 class PacketGate {
  public:
   struct Handlers {
-    std::function<void()> full;  // at a bound of the hold queue; on the gate's thread
+    std::function<void()> full;  // at a bound of the hold queue, once until there is room again
     std::function<void(Error)> trouble;
   };
   static Result<std::unique_ptr<PacketGate>> start(std::vector<OutsidePort> outside,
                                                    compare::HoldLimits limits, Handlers handlers);
   virtual ~PacketGate() = default;
 
-  // Opens both directions. REQUIRES: a port for each outside port. The fds stay the guest's.
+  // Opens both directions. REQUIRES: a port for each outside port. The fds stay the guest's; the
+  // gate must be closed before they are.
   virtual void open(std::span<const InsidePort> inside) = 0;
+  // Frames held stay held until release() after a further open(), or drop_held().
   virtual void close() = 0;
 
   // Output waits from here on (protection begins) / leaves at once (solo). hold(epoch) opens that
@@ -64,6 +72,7 @@ class PacketGate {
   // which belongs to the epoch that ends, then opens `next`.
   virtual void cut(Epoch next) = 0;
   virtual void release(Epoch up_to) = 0;
+  // Forgets all output that has not left. Returns how many frames.
   virtual std::size_t drop_held() = 0;
   [[nodiscard]] virtual GateFigures figures() const = 0;
 };
