@@ -1,0 +1,54 @@
+#include "guest/embedded/maker.h"
+
+#include "guest/embedded/embedded_guest.h"
+#include "guest/embedded/ram_plan.h"
+
+namespace colo::guest {
+
+namespace {
+
+using embedded::EmbeddedGuest;
+
+class EmbeddedMaker final : public GuestMaker {
+ public:
+  explicit EmbeddedMaker(const GuestConfig& config) : config_(config) {}
+
+  Result<std::unique_ptr<Guest>> boot() override {
+    if (auto ok = have_ram(); !ok) return fail(ok.error());
+    if (auto ok = ram_->clear(); !ok) return fail(ok.error());
+    return EmbeddedGuest::create(config_, ram_, EmbeddedGuest::Start::from_the_beginning);
+  }
+
+  Result<std::unique_ptr<Guest>> standby() override {
+    if (auto ok = have_ram(); !ok) return fail(ok.error());
+    return EmbeddedGuest::create(config_, ram_, EmbeddedGuest::Start::standby);
+  }
+
+ private:
+  [[nodiscard]] Result<void> have_ram() {
+    if (ram_) return {};
+    const std::uint64_t bytes = config_.embedded.memory_bytes;
+    constexpr std::uint64_t least = embedded::ram_pages_min * page_bytes;
+    if (bytes % page_bytes != 0 || bytes < least) {
+      return fail("bad-memory-size",
+                  "the embedded guest cannot have " + std::to_string(bytes) + " bytes of memory",
+                  "give it a multiple of " + std::to_string(page_bytes) + " bytes, at least " +
+                      std::to_string(least));
+    }
+    auto ram = embedded::Ram::create(bytes);
+    if (!ram) return fail(ram.error());
+    ram_ = std::move(*ram);
+    return {};
+  }
+
+  const GuestConfig config_;
+  std::shared_ptr<embedded::Ram> ram_;
+};
+
+}  // namespace
+
+std::unique_ptr<GuestMaker> make_embedded_maker(const GuestConfig& config) {
+  return std::make_unique<EmbeddedMaker>(config);
+}
+
+}  // namespace colo::guest
