@@ -52,6 +52,7 @@ void Core::on(const Tick&, Instant now, Actions& actions) {
   if (auto* starting = std::get_if<Starting>(&state_)) {
     if (starting->claiming || (starting->retry && now < *starting->retry)) return;
     starting->claiming = true;
+    starting->retry.reset();
     actions.push_back(StartClaim{generation_});
     return;
   }
@@ -82,15 +83,14 @@ void Core::on(const CheckpointAsked&, Instant now, Actions& actions) {
 }
 
 void Core::on(const DelaySet& event, Instant now, Actions& actions) {
-  if (SessionState* current = session(); current && current->phase == Phase::idle) {
+  SessionState* current = session();
+  if (current != nullptr && (current->phase == Phase::idle || current->phase == Phase::awaiting)) {
     // The new delay counts from the last checkpoint, so that a long one can be shortened at once.
     current->next_checkpoint += event.delay - config_.delay;
-    current->due = current->next_checkpoint;
-    config_.delay = event.delay;
-    tick_session(*current, now, actions);
-    return;
+    if (current->phase == Phase::idle) current->due = current->next_checkpoint;
   }
   config_.delay = event.delay;
+  if (current != nullptr && current->phase == Phase::idle) tick_session(*current, now, actions);
 }
 
 }  // namespace colo::primary

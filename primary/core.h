@@ -7,6 +7,8 @@
 //                                                                    --lost--> Lost
 //   any --guest died--> Ended        any --stop--> Ending (claims for nobody) --> Ended
 //
+// Begin with a Tick: it gives out the first claim.
+//
 // L1: Release follows CommitAcknowledged only; ReleaseAll follows a won claim only.
 // L4: nothing leaves Claiming for Solo without ClaimWon. A claim is never given up for a time-out:
 //     it is asked again until it is answered.
@@ -51,6 +53,8 @@ struct SessionState {
   std::uint32_t failures = 0;  // captures in a row
   bool cut = false;            // output is held: the secondary may hold a complete checkpoint
   bool due_now = false;        // asked for by the operator or by a full hold queue
+  // Over a fast link the acknowledgement overtakes our own Captured, which another thread sends.
+  bool acknowledged_early = false;
   // idle: the next checkpoint; attaching and awaiting: the peer's answer
   Instant due{};
   Instant next_checkpoint{};
@@ -59,6 +63,7 @@ struct SessionState {
 
 struct Starting {
   bool claiming = false;
+  bool booting = false;  // the claim was won
   std::optional<Instant> retry;
   std::string trouble;  // why the last claim was not answered
 };
@@ -82,6 +87,10 @@ struct Lost {
 struct Ending {
   std::string reason;
   std::optional<Instant> retry;
+  // The guest ended while a claim in our own name was under way. Only its answer tells whether the
+  // guest is ours to give up: not waiting for it could leave the ownership to a host without guest.
+  bool own_claim = false;
+  bool exit = true;
 };
 struct Ended {
   std::string reason;
@@ -132,10 +141,14 @@ class Core {
 
   SessionState* session();                 // of Syncing and Protected
   SessionState* session(Session session);  // null unless it is the current one
+  [[nodiscard]] bool claim_under_way() const;
   void begin_checkpoint(SessionState& session, Actions& actions);
   void capture(SessionState& session, Actions& actions);
   void lose_peer(const Error& error, Actions& actions);
+  void committed(SessionState& session, Instant now, Actions& actions);
+  void win(Actions& actions);
   void lose(const heartbeat::Ownership& owner, Actions& actions);
+  void end_unknown(const Error& error, Actions& actions);
   void end_for_nobody(std::string reason, Actions& actions);
   void tick_session(SessionState& session, Instant now, Actions& actions);
 

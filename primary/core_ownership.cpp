@@ -1,7 +1,6 @@
 // The primary's core, part three: who owns the guest, and how it ends.
 
 #include "base/check.h"
-#include "base/overloaded.h"
 #include "primary/core.h"
 
 namespace colo::primary {
@@ -19,30 +18,37 @@ void Core::lose_peer(const Error& error, Actions& actions) {
   actions.push_back(StartClaim{generation_});
 }
 
+bool Core::claim_under_way() const {
+  if (const auto* starting = std::get_if<Starting>(&state_)) {
+    return starting->claiming && !starting->booting;
+  }
+  if (const auto* claiming = std::get_if<Claiming>(&state_)) return !claiming->retry;
+  return std::holds_alternative<Ending>(state_);
+}
+
 void Core::on(const ClaimAnswered& event, Instant, Actions& actions) {
-  const auto* won = std::get_if<heartbeat::ClaimWon>(&event.answer);
-  if (won == nullptr) {
-    const auto& current = std::get<heartbeat::ClaimLost>(event.answer).current;
-    if (std::holds_alternative<Ending>(state_)) {
-      // Ended here, and somebody else goes on with it: nothing is left to release.
-      state_ = Ended{
-          "generation " + std::to_string(current.generation.value) + " belongs to " + current.owner,
-          ""};
-      actions.push_back(DropHeld{});
-      actions.push_back(Exit{});
-      return;
-    }
-    lose(current, actions);
+  if (!claim_under_way()) return;  // ended without waiting for it
+  if (const auto* won = std::get_if<heartbeat::ClaimWon>(&event.answer)) {
+    COLO_CHECK(won->generation == generation_.next());
+    generation_ = won->generation;
+    win(actions);
     return;
   }
-  COLO_CHECK(won->generation == generation_.next());
-  generation_ = won->generation;
-  if (std::holds_alternative<Starting>(state_)) {
+  lose(std::get<heartbeat::ClaimLost>(event.answer).current, actions);
+}
+
+void Core::win(Actions& actions) {
+  if (auto* starting = std::get_if<Starting>(&state_)) {
+    starting->booting = true;
     actions.push_back(BootGuest{});
   } else if (auto* claiming = std::get_if<Claiming>(&state_)) {
     state_ = Solo{claiming->cause};
     actions.push_back(ReleaseAll{});
   } else if (auto* ending = std::get_if<Ending>(&state_)) {
+    if (ending->own_claim) {
+      end_for_nobody(ending->reason, actions);
+      return;
+    }
     state_ = Ended{ending->reason, ""};
     actions.push_back(ReleaseAll{});  // the guest's last words
     actions.push_back(Exit{});
@@ -50,25 +56,46 @@ void Core::on(const ClaimAnswered& event, Instant, Actions& actions) {
 }
 
 void Core::lose(const heartbeat::Ownership& owner, Actions& actions) {
-  if (SessionState* current = session()) {
-    actions.push_back(
-        EndSession{current->session, owner.owner + " owns the guest", Farewell::trouble});
+  if (const auto* ending = std::get_if<Ending>(&state_)) {
+    // Ended here, and somebody else goes on with it: nothing is left to release.
+    const bool exit = ending->exit;
+    state_ = Ended{ending->reason + "; generation " + std::to_string(owner.generation.value) +
+                       " belongs to " + (owner.owner.empty() ? std::string("nobody") : owner.owner),
+                   ""};
+    actions.push_back(DropHeld{});
+    if (exit) actions.push_back(Exit{});
+    return;
   }
+  const bool no_guest = std::holds_alternative<Starting>(state_);
   state_ = Lost{owner};
+  if (no_guest) return;
   // The paused guest is kept: until the winner runs, this is the only other copy (L5).
   actions.push_back(PauseGuest{});
   actions.push_back(DropHeld{});
 }
 
-void Core::on(const ClaimUnanswered& event, Instant now, Actions&) {
+// A claim of ours was not answered and the guest has ended: it may belong to us or to the peer.
+void Core::end_unknown(const Error& error, Actions& actions) {
+  const auto& ending = std::get<Ending>(state_);
+  const bool exit = ending.exit;
+  state_ = Ended{ending.reason + "; whose the guest is now is not known: " + error.text(),
+                 "colo status FILE on the other host"};
+  actions.push_back(DropHeld{});
+  if (exit) actions.push_back(Exit{});
+}
+
+void Core::on(const ClaimUnanswered& event, Instant now, Actions& actions) {
   const Instant again = now + config_.claim_retry;
   if (auto* claiming = std::get_if<Claiming>(&state_)) {
     claiming->retry = again;
     claiming->trouble = event.error.text();
   } else if (auto* ending = std::get_if<Ending>(&state_)) {
+    // In our own name it is not asked again: the peer may hold a complete checkpoint and must be
+    // able to win.
+    if (ending->own_claim) return end_unknown(event.error, actions);
     ending->retry = again;
   } else if (auto* starting = std::get_if<Starting>(&state_)) {
-    *starting = Starting{false, again, event.error.text()};
+    *starting = Starting{false, false, again, event.error.text()};
   }
 }
 
@@ -85,26 +112,30 @@ void Core::on(const GuestEnded& event, Instant, Actions& actions) {
       std::holds_alternative<Lost>(state_)) {
     return;
   }
-  if (event.by_guest) {
-    end_for_nobody(event.reason, actions);
-    return;
-  }
-  if (SessionState* current = session(); current != nullptr && current->cut) {
-    // Certain news: the secondary need not wait for a silence.
-    actions.push_back(TellGuestEnded{current->session, event.reason, false});
-    actions.push_back(EndSession{current->session, event.reason, Farewell::leaving});
-    actions.push_back(DropHeld{});
-    state_ = Ended{event.reason + "; " + current->host + " was told and takes over",
-                   "colo status FILE --host " + current->host};
-    return;
-  }
   if (std::holds_alternative<Claiming>(state_)) {
+    if (claim_under_way()) {
+      state_ = Ending{event.reason, std::nullopt, /*own_claim=*/true, /*exit=*/false};
+      return;
+    }
     // The peer may hold a complete checkpoint: it must be able to win.
     state_ = Ended{event.reason, "colo status FILE on the other host"};
     actions.push_back(DropHeld{});
     return;
   }
-  // Nobody else holds a copy: give the generation up, so that the next start needs nobody's word.
+  SessionState* current = session();
+  if (!event.by_guest && current != nullptr && current->cut) {
+    // Certain news: the secondary need not wait for a silence.
+    actions.push_back(TellGuestEnded{current->session, event.reason, false});
+    actions.push_back(EndSession{current->session, event.reason, Farewell::leaving});
+    actions.push_back(DropHeld{});
+    const bool first = current->committed == Epoch{0};
+    state_ = Ended{event.reason + "; " + current->host + " was told and takes over" +
+                       (first ? " if the first checkpoint reached it" : ""),
+                   "colo status FILE --host " + current->host};
+    return;
+  }
+  // It shut itself down, or nobody else holds a copy: give the generation up, so that the next
+  // start needs nobody's word.
   end_for_nobody(event.reason, actions);
 }
 
@@ -113,31 +144,37 @@ void Core::end_for_nobody(std::string reason, Actions& actions) {
     actions.push_back(TellGuestEnded{current->session, reason, true});
     actions.push_back(EndSession{current->session, reason, Farewell::guest_ends});
   }
-  state_ = Ending{std::move(reason), std::nullopt};
+  state_ = Ending{std::move(reason), std::nullopt, /*own_claim=*/false, /*exit=*/true};
   actions.push_back(StartClaim{generation_, true});
 }
 
 void Core::on(const StopAsked&, Instant, Actions& actions) {
-  SessionState* current = session();
-  if (current != nullptr && current->cut) {
+  const std::string reason = "stopped by the operator";
+  if (auto* guarded = std::get_if<Protected>(&state_)) {
     // High availability: what this host was asked to leave, the other goes on with.
-    actions.push_back(EndSession{current->session, "stopped by the operator", Farewell::leaving});
+    const SessionState& current = guarded->session;
+    actions.push_back(EndSession{current.session, reason, Farewell::leaving});
     actions.push_back(EndGuest{});
     actions.push_back(DropHeld{});
-    state_ = Ended{"stopped by the operator; " + current->host + " takes over", ""};
+    state_ = Ended{reason + "; " + current.host + " takes over", ""};
     actions.push_back(Exit{});
     return;
   }
-  const bool owner = current != nullptr || std::holds_alternative<Solo>(state_);
-  if (owner) {
-    actions.push_back(EndGuest{});
-    end_for_nobody("stopped by the operator", actions);
+  actions.push_back(EndGuest{});
+  // A secondary that was never called protected is not counted on: it may have nothing.
+  const auto* starting = std::get_if<Starting>(&state_);
+  if (std::holds_alternative<Solo>(state_) || std::holds_alternative<Syncing>(state_) ||
+      (starting != nullptr && starting->booting)) {
+    end_for_nobody(reason, actions);
     return;
   }
-  // Starting, Claiming, Lost: nothing is ours to give up.
-  actions.push_back(EndGuest{});
+  if (!std::holds_alternative<Ending>(state_) && claim_under_way()) {
+    state_ = Ending{reason, std::nullopt, /*own_claim=*/true, /*exit=*/true};
+    return;
+  }
+  // Nothing is ours to give up, or the operator asks a second time and does not want to wait.
   actions.push_back(DropHeld{});
-  state_ = Ended{"stopped by the operator", ""};
+  state_ = Ended{reason, ""};
   actions.push_back(Exit{});
 }
 

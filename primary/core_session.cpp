@@ -1,5 +1,7 @@
 // The primary's core, part two: a session with a secondary, checkpoint by checkpoint.
 
+#include <utility>
+
 #include "base/check.h"
 #include "primary/core.h"
 
@@ -35,7 +37,6 @@ void Core::on(const BulkAttached& event, Instant, Actions& actions) {
 
 void Core::begin_checkpoint(SessionState& session, Actions& actions) {
   COLO_CHECK(session.phase == Phase::idle);
-  session.due_now = false;
   session.phase = Phase::passing;
   session.passes = 1;
   actions.push_back(SendPass{session.session, session.open(), false});
@@ -56,6 +57,7 @@ void Core::on(const PassEnded& event, Instant, Actions& actions) {
 
 void Core::capture(SessionState& session, Actions& actions) {
   session.phase = Phase::capturing;
+  session.due_now = false;  // whoever asked until now gets this one
   // From here on the commit record may reach the secondary, so it may hold a complete checkpoint,
   // whether we hear of it or not: without a claim nothing more may be released.
   session.cut = true;
@@ -63,7 +65,7 @@ void Core::capture(SessionState& session, Actions& actions) {
       Capture{session.session, session.open(), /*begins_hold=*/session.committed == Epoch{0}});
 }
 
-void Core::on(const Captured& event, Instant now, Actions&) {
+void Core::on(const Captured& event, Instant now, Actions& actions) {
   SessionState* current = session(event.session);
   if (current == nullptr || current->phase != Phase::capturing) return;
   COLO_CHECK(event.epoch == current->open());
@@ -71,12 +73,13 @@ void Core::on(const Captured& event, Instant now, Actions&) {
   current->failures = 0;
   current->due = now + config_.answer_timeout;
   current->next_checkpoint = now + config_.delay;
+  if (std::exchange(current->acknowledged_early, false)) committed(*current, now, actions);
 }
 
 void Core::on(const CaptureFailed& event, Instant now, Actions& actions) {
   SessionState* current = session(event.session);
   if (current == nullptr || current->phase != Phase::capturing) return;
-  if (++current->failures >= config_.capture_attempts) {
+  if (current->acknowledged_early || ++current->failures >= config_.capture_attempts) {
     lose_peer(event.error, actions);
     return;
   }
@@ -89,8 +92,9 @@ void Core::on(const CaptureFailed& event, Instant now, Actions& actions) {
 void Core::on(const CommitAcknowledged& event, Instant now, Actions& actions) {
   SessionState* current = session(event.session);
   if (current == nullptr) return;  // an acknowledgement in flight of a session that has ended
-  if (current->phase != Phase::awaiting || event.epoch != current->open() ||
-      event.generation != generation_) {
+  const bool sent = (current->phase == Phase::awaiting || current->phase == Phase::capturing) &&
+                    !current->acknowledged_early;
+  if (!sent || event.epoch != current->open() || event.generation != generation_) {
     lose_peer(
         {"out-of-order",
          current->host + " acknowledged checkpoint " + std::to_string(event.epoch.value) +
@@ -99,15 +103,23 @@ void Core::on(const CommitAcknowledged& event, Instant now, Actions& actions) {
         actions);
     return;
   }
-  current->committed = event.epoch;
-  current->phase = Phase::idle;
-  current->due = current->next_checkpoint;
-  actions.push_back(Release{event.epoch});
+  if (current->phase == Phase::capturing) {
+    current->acknowledged_early = true;  // Captured follows, or we did not send what it answers
+    return;
+  }
+  committed(*current, now, actions);
+}
+
+void Core::committed(SessionState& session, Instant now, Actions& actions) {
+  session.committed = session.open();
+  session.phase = Phase::idle;
+  session.due = session.next_checkpoint;
+  actions.push_back(Release{session.committed});
   if (auto* syncing = std::get_if<Syncing>(&state_)) {
     SessionState kept = std::move(syncing->session);
     state_ = Protected{std::move(kept)};
   }
-  tick_session(*session(), now, actions);
+  tick_session(*this->session(), now, actions);
 }
 
 void Core::on(const HoldFull&, Instant now, Actions& actions) {

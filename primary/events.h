@@ -118,7 +118,7 @@ struct Release {
 struct ReleaseAll {};  // solo: this side alone owns the guest
 struct DropHeld {};
 struct PauseGuest {};
-struct EndGuest {};
+struct EndGuest {};  // also where no guest was booted yet; reports no GuestEnded
 // trouble: this side lives on and claims; leaving: it does not, take over; guest_ends: the guest
 // was ended on purpose, nobody takes over.
 enum class Farewell { trouble, leaving, guest_ends };

@@ -8,16 +8,27 @@
 
 namespace colo::secondary {
 
-Core::Core(CoreConfig config) : config_(config), state_(Joining{"not asked yet", std::nullopt}) {}
+Core::Core(CoreConfig config)
+    : config_(config), state_(Joining{"not asked yet", std::nullopt, false}) {}
 
 void Core::step(const Event& event, Instant now, std::vector<Action>& actions) {
   refusal_.reset();
+  if (std::holds_alternative<Live>(state_) && !std::holds_alternative<Joined>(event)) {
+    // The guest of this host runs: a flush now would overwrite it.
+    refusal_ = Error{"not-secondary", "this host has taken over", ""};
+    return;
+  }
   std::visit([&](const auto& known) { on(known, now, actions); }, event);
 }
 
 std::optional<Instant> Core::deadline() const {
+  if (std::holds_alternative<Ended>(state_) || std::holds_alternative<Live>(state_)) {
+    return std::nullopt;
+  }
   std::optional<Instant> first = std::visit(
-      overloaded{[](const Joining& state) { return state.retry; },
+      overloaded{[&](const Joining& state) {
+                   return standby_ready_ && !flushing_ ? state.retry : std::optional<Instant>();
+                 },
                  [](const Suspecting& state) { return std::optional<Instant>(state.until); },
                  [](const Claiming& state) { return state.retry; },
                  [](const auto&) { return std::optional<Instant>(); }},
@@ -39,7 +50,9 @@ std::optional<Session> Core::session() const {
 
 void Core::on(const Tick&, Instant now, Actions& actions) {
   if (std::holds_alternative<Ended>(state_) || std::holds_alternative<Live>(state_)) return;
-  const bool needs_standby = !standby_ready_ && !preparing_;
+  // While taking over, advance() and try_again() see to it.
+  const bool needs_standby =
+      !standby_ready_ && !preparing_ && !std::holds_alternative<TakingOver>(state_);
   if (needs_standby && (!standby_retry_ || now >= *standby_retry_)) {
     standby_retry_.reset();
     preparing_ = true;
@@ -53,6 +66,7 @@ void Core::on(const Tick&, Instant now, Actions& actions) {
     // A flush of the last session may still write to the memory that the next one would fill.
     if (!standby_ready_ || flushing_ || !joining->retry || now < *joining->retry) return;
     joining->retry.reset();
+    joining->asking = true;
     actions.push_back(Join{});
   } else if (auto* suspecting = std::get_if<Suspecting>(&state_)) {
     if (now >= suspecting->until) claim(suspecting->cause.text(), "silent for too long", actions);
@@ -75,8 +89,9 @@ void Core::standby_changed(bool ready) {
 
 void Core::on(const StandbyReady&, Instant now, Actions& actions) {
   standby_changed(true);
+  if (std::holds_alternative<Ended>(state_)) return;
   if (auto* joining = std::get_if<Joining>(&state_)) {
-    joining->retry = now;
+    if (!joining->asking) joining->retry = now;
     on(Tick{}, now, actions);
   } else if (auto* takeover = std::get_if<TakingOver>(&state_)) {
     advance(*takeover, actions);
@@ -87,13 +102,14 @@ void Core::on(const StandbyReady&, Instant now, Actions& actions) {
 
 void Core::on(const StandbyFailed& event, Instant now, Actions& actions) {
   standby_changed(false);
+  if (auto* takeover = std::get_if<TakingOver>(&state_)) {
+    // Loading and resuming are answered with LoadFailed; failed waits for the operator.
+    const bool waiting = takeover->step == Step::flushing || takeover->step == Step::preparing;
+    if (waiting) try_again(*takeover, event.error.text(), actions);
+    return;
+  }
   standby_retry_ = now + config_.standby_retry;
   if (auto* joining = std::get_if<Joining>(&state_)) joining->trouble = event.error.text();
-  auto* takeover = std::get_if<TakingOver>(&state_);
-  if (takeover == nullptr || takeover->step == Step::failed) return;
-  if (takeover->step == Step::resuming || takeover->step == Step::loading) return;  // LoadFailed
-  standby_retry_.reset();
-  try_again(*takeover, event.error.text(), actions);
 }
 
 // --- joining and receiving -----------------------------------------------------------------------
@@ -111,7 +127,7 @@ void Core::on(const Joined& event, Instant, Actions& actions) {
 
 void Core::on(const JoinFailed& event, Instant now, Actions&) {
   if (auto* joining = std::get_if<Joining>(&state_)) {
-    *joining = Joining{event.error.text(), now + config_.join_retry};
+    *joining = Joining{event.error.text(), now + config_.join_retry, false};
   }
 }
 
@@ -119,13 +135,15 @@ void Core::on(const StagedComplete& event, Instant now, Actions& actions) {
   if (session() != event.session) return;
   if (event.epoch != committed_.next()) {
     // The stager checks this too; a core that relied on it could acknowledge what it lacks.
-    on(PeerSuspected{event.session,
-                     Error{"out-of-order",
-                           "checkpoint " + std::to_string(event.epoch.value) + " arrived where " +
-                               std::to_string(committed_.next().value) + " was due",
-                           "run the same version of colo on both hosts"},
-                     true},
-       now, actions);
+    const Error error{"out-of-order",
+                      "checkpoint " + std::to_string(event.epoch.value) + " arrived where " +
+                          std::to_string(committed_.next().value) + " was due",
+                      "run the same version of colo on both hosts"};
+    // Told at once: a primary that is well must have its head start.
+    if (!std::holds_alternative<Receiving>(state_)) {
+      actions.push_back(EndSession{event.session, error.text()});
+    }
+    on(PeerSuspected{event.session, error, true}, now, actions);
     return;
   }
   if (auto* suspecting = std::get_if<Suspecting>(&state_)) {
@@ -142,14 +160,17 @@ void Core::on(const StagedComplete& event, Instant now, Actions& actions) {
 }
 
 void Core::flush(Actions& actions) {
-  if (flushing_ || committed_ == Epoch{0} || flushed_ == committed_) return;
+  // Without a standby there is nothing to flush into; StandbyReady flushes all of it.
+  if (!standby_ready_ || flushing_ || committed_ == Epoch{0} || flushed_ == committed_) return;
   flushing_ = true;
+  flush_retry_.reset();
   actions.push_back(StartFlush{});
 }
 
 void Core::on(const Flushed& event, Instant now, Actions& actions) {
   flushing_ = false;
   if (!std::exchange(flush_void_, false)) flushed_ = event.epoch;
+  if (std::holds_alternative<Ended>(state_)) return;
   if (std::holds_alternative<Joining>(state_)) {
     on(Tick{}, now, actions);
     return;

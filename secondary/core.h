@@ -5,6 +5,10 @@
 //   Standby --peer suspected--> Suspecting --head start over--> Claiming
 //   Standby --peer gone--> Claiming      Standby --operator's takeover--> Claiming
 //   Claiming --won--> TakingOver (flush -> load -> run) --> Live     --lost--> Joining
+//   any --stop--> Ended, once a claim under way is answered; what it won is given up
+//
+// Begin with a Tick: it starts the standby guest. Live is the end of this core: the engine goes on
+// as a primary.
 //
 // L2: Load follows a Flushed of the committed epoch only. Commit is whole or nothing.
 // L3: the committed checkpoint is kept until the guest runs here or the claim is lost; a failed
@@ -34,7 +38,8 @@ struct CoreConfig {
 
 struct Joining {
   std::string trouble;           // why the last attempt failed, or why this host is not primary
-  std::optional<Instant> retry;  // empty while an attempt is under way
+  std::optional<Instant> retry;  // empty before the first attempt and while one is under way
+  bool asking = false;           // an attempt is under way
 };
 struct Receiving {
   Session session;
@@ -53,8 +58,11 @@ struct Suspecting {
 };
 struct Claiming {
   std::string cause;
-  std::optional<Instant> retry;
+  std::optional<Instant> retry;  // empty while a claim is under way
   std::string trouble;
+  // Asked for by the operator while the primary is well: it is told only with the claim's answer,
+  // or it would claim too, and be first.
+  std::optional<Session> open;
 };
 enum class Step { flushing, preparing, loading, resuming, failed };
 struct TakingOver {
@@ -69,6 +77,8 @@ struct Live {
 };
 struct Ended {
   std::string reason;
+  bool claim_under_way = false;  // Exit follows its answer
+  bool giving_up = false;        // that claim is for nobody
 };
 using State =
     std::variant<Joining, Receiving, Standby, Suspecting, Claiming, TakingOver, Live, Ended>;
@@ -109,6 +119,9 @@ class Core {
 
   [[nodiscard]] std::optional<Session> session() const;  // of Receiving, Standby, Suspecting
   void claim(std::string cause, std::string farewell, Actions& actions);
+  void claim_quietly(std::string cause, Actions& actions);
+  void end_open_session(Actions& actions);
+  void answered_after_stop(const heartbeat::ClaimAnswer* answer, Actions& actions);
   void rejoin(std::string trouble, Instant now, Actions& actions);
   void flush(Actions& actions);
   void standby_changed(bool ready);

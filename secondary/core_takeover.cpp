@@ -46,13 +46,29 @@ void Core::claim(std::string cause, std::string farewell, Actions& actions) {
   // First of all nothing is acknowledged any more: from here on the primary can release nothing
   // beyond the checkpoint that a won claim takes over from.
   actions.push_back(EndSession{*current, std::move(farewell)});
-  state_ = Claiming{std::move(cause), std::nullopt, {}};
+  state_ = Claiming{std::move(cause), std::nullopt, {}, std::nullopt};
   actions.push_back(StartClaim{generation_});
 }
 
+// Nothing is acknowledged from here on either: in Claiming the session's events are not heard.
+void Core::claim_quietly(std::string cause, Actions& actions) {
+  COLO_CHECK(session() && committed_ != Epoch{0});
+  state_ = Claiming{std::move(cause), std::nullopt, {}, session()};
+  actions.push_back(StartClaim{generation_});
+}
+
+void Core::end_open_session(Actions& actions) {
+  auto* claiming = std::get_if<Claiming>(&state_);
+  if (claiming == nullptr || !claiming->open) return;
+  actions.push_back(EndSession{*claiming->open, claiming->cause});
+  claiming->open.reset();
+}
+
 void Core::on(const ClaimAnswered& event, Instant now, Actions& actions) {
+  if (std::holds_alternative<Ended>(state_)) answered_after_stop(&event.answer, actions);
   auto* claiming = std::get_if<Claiming>(&state_);
   if (claiming == nullptr) return;
+  end_open_session(actions);
   if (const auto* lost = std::get_if<heartbeat::ClaimLost>(&event.answer)) {
     const auto& current = lost->current;
     actions.push_back(Forget{});
@@ -70,8 +86,10 @@ void Core::on(const ClaimAnswered& event, Instant now, Actions& actions) {
   advance(std::get<TakingOver>(state_), actions);
 }
 
-void Core::on(const ClaimUnanswered& event, Instant now, Actions&) {
+void Core::on(const ClaimUnanswered& event, Instant now, Actions& actions) {
+  if (std::holds_alternative<Ended>(state_)) answered_after_stop(nullptr, actions);
   if (auto* claiming = std::get_if<Claiming>(&state_)) {
+    end_open_session(actions);
     claiming->retry = now + config_.claim_retry;
     claiming->trouble = event.error.text();
   }
@@ -111,6 +129,7 @@ void Core::on(const Loaded&, Instant, Actions& actions) {
 void Core::on(const LoadFailed& event, Instant, Actions& actions) {
   auto* takeover = std::get_if<TakingOver>(&state_);
   if (takeover == nullptr) return;
+  if (takeover->step != Step::loading && takeover->step != Step::resuming) return;
   try_again(*takeover, event.error.text(), actions);
 }
 
@@ -134,8 +153,12 @@ void Core::on(const GuestRuns&, Instant, Actions&) {
 }
 
 void Core::on(const TakeoverAsked&, Instant, Actions& actions) {
-  if (std::holds_alternative<Standby>(state_) || std::holds_alternative<Suspecting>(state_)) {
-    claim("asked by the operator", "takeover asked by the operator", actions);
+  if (std::holds_alternative<Standby>(state_)) {
+    claim_quietly("takeover asked by the operator", actions);
+    return;
+  }
+  if (std::holds_alternative<Suspecting>(state_)) {
+    claim("takeover asked by the operator", "takeover asked by the operator", actions);
     return;
   }
   if (auto* takeover = std::get_if<TakingOver>(&state_);
@@ -154,18 +177,39 @@ void Core::on(const TakeoverAsked&, Instant, Actions& actions) {
 }
 
 void Core::on(const StopAsked&, Instant, Actions& actions) {
-  if (const auto current = session()) {
-    actions.push_back(EndSession{*current, "stopped by the operator"});
-  }
+  const std::string reason = "stopped by the operator";
+  if (const auto current = session()) actions.push_back(EndSession{*current, reason});
+  end_open_session(actions);
   actions.push_back(EndGuest{});
+  const auto* claiming = std::get_if<Claiming>(&state_);
+  const bool owner = std::holds_alternative<TakingOver>(state_);
+  if (owner) actions.push_back(StartClaim{generation_, /*nobody=*/true});
+  // An engine that did not wait could leave the ownership to a host without guest, and the primary
+  // would pause its own for nobody. Asked a second time it does not wait.
+  const bool waits = owner || (claiming != nullptr && !claiming->retry);
+  state_ = Ended{reason, waits, owner};
+  if (!waits) actions.push_back(Exit{});
+}
+
+// answer: null where there was none.
+void Core::answered_after_stop(const heartbeat::ClaimAnswer* answer, Actions& actions) {
+  auto& ended = std::get<Ended>(state_);
+  if (!ended.claim_under_way) return;
+  const auto* won = answer == nullptr ? nullptr : std::get_if<heartbeat::ClaimWon>(answer);
+  if (won != nullptr && !ended.giving_up) {
+    generation_ = won->generation;
+    ended.giving_up = true;
+    actions.push_back(StartClaim{generation_, /*nobody=*/true});
+    return;
+  }
+  ended.claim_under_way = false;
   actions.push_back(Exit{});
-  state_ = Ended{"stopped by the operator"};
 }
 
 void Core::rejoin(std::string trouble, Instant now, Actions&) {
   committed_ = Epoch{0};
   flushed_ = Epoch{0};
-  state_ = Joining{std::move(trouble), now + config_.join_retry};
+  state_ = Joining{std::move(trouble), now + config_.join_retry, false};
 }
 
 }  // namespace colo::secondary

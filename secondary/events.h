@@ -61,7 +61,9 @@ struct LoadFailed {
 };
 struct GuestRuns {};
 struct StandbyReady {};
-struct StandbyFailed {  // it could not be started, or it ended before it was needed
+// It could not be started, or it ended before it was needed. The end of one that PrepareStandby
+// replaced is not reported.
+struct StandbyFailed {
   Error error;
 };
 struct Tick {};
@@ -90,6 +92,7 @@ struct Acknowledge {
 struct StartFlush {};  // answer: Flushed or FlushFailed; never two at a time
 struct StartClaim {
   Generation from;
+  bool nobody = false;  // the operator stopped the takeover: give up what was won
 };
 // No byte of that session is taken any more; what was staged is dropped. Done before it returns.
 struct EndSession {
@@ -99,7 +102,9 @@ struct EndSession {
 struct Forget {};          // drop the committed checkpoint too: the claim was lost
 struct PrepareStandby {};  // start a (new) standby guest; answer: StandbyReady or StandbyFailed
 struct Load {};            // device state into the standby; answer: Loaded or LoadFailed
-struct Run {               // open the output, resume, announce; answer: GuestRuns or LoadFailed
+// Open the output, resume, announce; answer: GuestRuns or LoadFailed. LoadFailed only if the guest
+// did not run at all: what it sent must stay part of its past (L1).
+struct Run {
   Generation generation;
 };
 struct EndGuest {};
