@@ -73,10 +73,10 @@ Result<void> EmbeddedGuest::page_exists(RegionIndex region, PageIndex page) {
 
 Result<void> EmbeddedGuest::pause() {
   if (auto ok = has_not_ended(); !ok) return ok;
-  if (!runner_->running()) return {};
+  if (!runner_->running()) return has_not_ended();
   runner_->stand_still();
   stopped_ = time_of_day();
-  return {};
+  return has_not_ended();  // it may have crashed just before
 }
 
 Result<std::optional<Standstill>> EmbeddedGuest::resume() {
