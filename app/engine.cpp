@@ -1,0 +1,260 @@
+#include "app/engine.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+#include <csignal>
+
+#include "app/engine_core.h"
+#include "app/engine_primary.h"
+#include "app/engine_secondary.h"
+#include "heartbeat/directory_arbiter.h"
+#include "heartbeat/start.h"
+#include "io/clock.h"
+#include "io/key_file.h"
+
+namespace colo::app {
+
+namespace {
+
+// How often a host that waits asks the arbiter whether something changed.
+constexpr auto arbiter_poll = std::chrono::seconds(1);
+
+boost::asio::ip::udp::endpoint udp(const Address& address) {
+  return {boost::asio::ip::make_address(address.ip), address.port};
+}
+
+}  // namespace
+
+Engine::Engine(const Config& config, const std::string& name, const RunOptions& options)
+    : host_(loop_, config, name, options.config_file),
+      signals_(loop_, SIGTERM, SIGINT),
+      beat_timer_(loop_),
+      arbiter_timer_(loop_),
+      waiting_{"asking the arbiter who owns the guest", "", std::nullopt} {}
+
+Engine::~Engine() = default;
+
+Result<void> Engine::open() {
+  const Config& config = host_.config;
+  auto key = io::read_key_file(config.key_file);
+  if (!key) return fail(key.error());
+  host_.key = *key;
+  host_.arbiter = std::make_unique<heartbeat::DirectoryArbiter>(config.arbiter_directory);
+  auto maker = guest::make_guest_maker(to_guest_config(config, host_.name));
+  if (!maker) return fail(maker.error());
+  host_.maker = std::move(*maker);
+
+  std::vector<io::OutsidePort> outside;
+  for (const OutsideConfig& port : config.own(host_.name).outside) {
+    auto opened = io::open_outside(port.nic, port.spec);
+    if (!opened) return fail(opened.error());
+    outside.push_back(std::move(*opened));
+  }
+  io::PacketGate::Handlers gate_handlers;
+  gate_handlers.full = [this] {
+    boost::asio::post(loop_, [this] {
+      if (side_) side_->output_full();
+    });
+  };
+  gate_handlers.trouble = [](const Error& error) { spdlog::error("network: {}", error.text()); };
+  auto gate = io::PacketGate::start(std::move(outside),
+                                    {config.limits.hold_packets, config.limits.hold_bytes},
+                                    std::move(gate_handlers));
+  if (!gate) return fail(gate.error());
+  host_.gate = std::move(*gate);
+
+  io::HeartbeatOptions heartbeat{host_.key, host_.name, {}, config.heartbeat.interval};
+  const HostConfig& own = config.own(host_.name);
+  const HostConfig& peer = config.peer_of(host_.name);
+  for (std::size_t i = 0; i < own.heartbeat.size(); ++i) {
+    heartbeat.links.push_back({udp(own.heartbeat_listen[i]), udp(peer.heartbeat[i])});
+  }
+  auto links = io::HeartbeatLinks::start(loop_, std::move(heartbeat), [this](std::size_t link) {
+    if (side_) side_->heard(link);
+  });
+  if (!links) return fail(links.error());
+  heartbeat_ = std::move(*links);
+
+  auto control = ControlServer::start(loop_, config.control_socket(host_.name),
+                                      [this](const Request& request) { return handle(request); });
+  if (!control) return fail(control.error());
+  control_ = std::move(*control);
+  return {};
+}
+
+int Engine::run() {
+  watch_signals();
+  last_beat_ = io::steady_now();
+  beat();
+  read_arbiter();
+  loop_.run();
+  // Sides hold lanes and timers of the loop: they go before it.
+  side_.reset();
+  return exit_status_;
+}
+
+void Engine::watch_signals() {
+  signals_.async_wait([this](const boost::system::error_code& error, int number) {
+    if (error) return;
+    spdlog::info("asked to end by signal {}", number);
+    if (side_) {
+      side_->stop();
+    } else {
+      finish(0);
+    }
+    watch_signals();
+  });
+}
+
+void Engine::beat() {
+  const Instant now = io::steady_now();
+  // A loop that comes this late stood still (SIGSTOP, a paused host): the silence is our own.
+  if (side_ && now - last_beat_ > host_.config.heartbeat.lost_after / 2) {
+    spdlog::warn("this engine stood still for {} ms",
+                 std::chrono::duration_cast<std::chrono::milliseconds>(now - last_beat_).count());
+    side_->stalled(last_beat_, now);
+  }
+  last_beat_ = now;
+  const auto side = side_;
+  if (side) side->beat(now);
+  beat_timer_.expires_after(host_.config.heartbeat.interval);
+  beat_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) beat();
+  });
+}
+
+void Engine::read_arbiter() {
+  host_.read_ownership([this](const Result<heartbeat::Ownership>& ownership) {
+    if (!side_ && !finishing_) on_ownership(ownership);
+  });
+}
+
+void Engine::on_ownership(const Result<heartbeat::Ownership>& ownership) {
+  if (!ownership) {
+    wait(ownership.error().text(), "ls -l " + host_.config.arbiter_directory.string(),
+         std::nullopt);
+    return;
+  }
+  switch (heartbeat::decide_start(*ownership, host_.name, host_.config.first_primary)) {
+    case heartbeat::Start::claim:
+      become_primary(ownership->generation);
+      return;
+    case heartbeat::Start::join:
+      become_secondary();
+      return;
+    case heartbeat::Start::wait:
+      wait("an earlier run of this host owned generation " +
+               std::to_string(ownership->generation.value) + "; " + host_.peer_name() +
+               " may hold a checkpoint of it and take over",
+           "if " + host_.peer_name() +
+               " holds none, boot the guest anew: " + host_.command("takeover", host_.name),
+           ownership->generation);
+      return;
+  }
+}
+
+void Engine::wait(std::string reason, std::string next, std::optional<Generation> takeable) {
+  if (reason != waiting_.reason) spdlog::warn("WAITING: {} ({})", reason, next);
+  waiting_ = Waiting{std::move(reason), std::move(next), takeable};
+  arbiter_timer_.expires_after(arbiter_poll);
+  arbiter_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) read_arbiter();
+  });
+}
+
+void Engine::become_primary(Generation from) {
+  auto side = std::make_shared<PrimarySide>(host_, from,
+                                            [this](SideEnds ends) { side_ends(std::move(ends)); });
+  if (auto listening = side->listen(); !listening) {
+    spdlog::error("{}", listening.error().text());
+    finish(1);
+    return;
+  }
+  side_ = side;
+  side->start();
+}
+
+void Engine::become_secondary() {
+  side_ =
+      std::make_shared<SecondarySide>(host_, [this](SideEnds ends) { side_ends(std::move(ends)); });
+  side_->start();
+}
+
+void Engine::side_ends(SideEnds ends) {
+  // Posted: the side that ends is still on the stack.
+  boost::asio::post(loop_, [this, ends = std::move(ends)]() mutable {
+    if (ends.exit) {
+      finish(ends.exit->status);
+      return;
+    }
+    auto side = std::make_shared<PrimarySide>(
+        host_, std::move(*ends.takes_over), [this](SideEnds next) { side_ends(std::move(next)); });
+    if (auto listening = side->listen(); !listening) {
+      // The guest runs; only a new secondary cannot join.
+      spdlog::error("no secondary can join: {}", listening.error().text());
+    }
+    side_ = side;
+    side->start();
+  });
+}
+
+void Engine::finish(int status) {
+  if (finishing_) return;
+  finishing_ = true;
+  exit_status_ = status;
+  signals_.cancel();
+  arbiter_timer_.cancel();
+  control_.reset();
+  heartbeat_.reset();
+  // A moment for farewells that are under way; then the loop ends whatever is left.
+  beat_timer_.expires_after(std::chrono::milliseconds(200));
+  beat_timer_.async_wait([this](const boost::system::error_code&) { loop_.stop(); });
+}
+
+Reply Engine::handle(const Request& request) {
+  if (request.command == Command::status) return status();
+  if (side_) return side_->command(request);
+  Reply reply;
+  if (request.command == Command::takeover && waiting_.takeable) {
+    spdlog::warn("the operator lets this host boot the guest anew");
+    become_primary(*waiting_.takeable);
+    reply.message = "claiming the guest, then booting it anew";
+    return reply;
+  }
+  reply.error = Error{"waiting", waiting_.reason, waiting_.next};
+  return reply;
+}
+
+Reply Engine::status() const {
+  Status status;
+  status.name = host_.config.name;
+  status.host = host_.name;
+  status.pid = ::getpid();
+  status.version = COLO_VERSION;
+  status.role = "none";
+  status.state = State::waiting;
+  status.reason = waiting_.reason;
+  status.next = waiting_.next;
+  status.mode = host_.config.mode;
+  status.tls = host_.config.tls;
+  status.delay_ms = std::chrono::duration<double, std::milli>(host_.config.delay).count();
+  status.owners = host_.owners;
+  if (side_) side_->fill(status);
+  Reply reply;
+  reply.status = std::move(status);
+  return reply;
+}
+
+int run_engine(const Config& config, const std::string& host, const RunOptions& options) {
+  Engine engine(config, host, options);
+  if (auto opened = engine.open(); !opened) {
+    spdlog::error("{}", opened.error().text());
+    return 1;
+  }
+  return engine.run();
+}
+
+}  // namespace colo::app

@@ -1,0 +1,65 @@
+// The engine of one host: starts what the arbiter allows, and lets one side follow the other.
+//
+//   nobody owns the guest, first primary -> PrimarySide (claims, boots)
+//   the other host owns it               -> SecondarySide -> after a takeover PrimarySide
+//   an earlier run of this host owned it -> waits for the peer's takeover or the operator's word
+//
+// Threads: the loop's.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <string>
+
+#include "app/control_server.h"
+#include "app/engine_host.h"
+#include "io/heartbeat_links.h"
+
+namespace colo::app {
+
+class Engine {
+ public:
+  Engine(const Config& config, const std::string& name, const RunOptions& options);
+  ~Engine();
+
+  // Errors: whatever of this host keeps it from starting.
+  Result<void> open();
+  // Until the end. Returns the process's exit status.
+  int run();
+
+ private:
+  void watch_signals();
+  void beat();
+  void read_arbiter();
+  void on_ownership(const Result<heartbeat::Ownership>& ownership);
+  void become_primary(Generation from);
+  void become_secondary();
+  void wait(std::string reason, std::string next, std::optional<Generation> takeable);
+  void side_ends(SideEnds ends);
+  void finish(int status);
+  Reply handle(const Request& request);
+  Reply status() const;
+
+  // Before any side: what keeps it from starting.
+  struct Waiting {
+    std::string reason, next;
+    std::optional<Generation> takeable;  // the operator may claim from it and boot
+  };
+
+  boost::asio::io_context loop_;
+  Host host_;
+  boost::asio::signal_set signals_;
+  boost::asio::steady_timer beat_timer_;
+  boost::asio::steady_timer arbiter_timer_;
+  std::unique_ptr<io::HeartbeatLinks> heartbeat_;
+  std::unique_ptr<ControlServer> control_;
+  std::shared_ptr<Side> side_;
+  Waiting waiting_;
+  Instant last_beat_{};
+  bool finishing_ = false;
+  int exit_status_ = 0;
+};
+
+}  // namespace colo::app

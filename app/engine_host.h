@@ -1,0 +1,106 @@
+// What both sides of an engine share: the configuration, the loop, the threads, the arbiter, the
+// gate. One Host per process; it outlives every Side.
+//
+// Threads: the loop's, unless a member says otherwise.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/config.h"
+#include "app/control.h"
+#include "app/engine.h"
+#include "app/engine_worker.h"
+#include "app/status.h"
+#include "guest/config.h"
+#include "heartbeat/arbiter.h"
+#include "heartbeat/detector.h"
+#include "io/lane.h"
+#include "io/packet_gate.h"
+#include "wire/messages.h"
+
+namespace colo::app {
+
+struct Host {
+  Host(boost::asio::io_context& event_loop, const Config& configuration, std::string host,
+       std::filesystem::path file);
+
+  boost::asio::io_context& loop;
+  const Config& config;
+  const std::string name;
+  const std::string run;  // a random word: this process, not its predecessor
+  const std::filesystem::path config_file;
+  io::Key key{};
+  std::unique_ptr<heartbeat::Arbiter> arbiter;  // on arbiter_worker only
+  std::unique_ptr<guest::GuestMaker> maker;     // on guest_worker only
+  std::unique_ptr<io::PacketGate> gate;
+  std::vector<OwnerStatus> owners;  // the arbiter's history as last read
+  Worker guest_worker;
+  Worker arbiter_worker;
+
+  // Asks the arbiter on its worker; the answer comes back on the loop, with `owners` refreshed.
+  void claim(Generation from, bool nobody,
+             std::function<void(Result<heartbeat::ClaimAnswer>)> answer);
+  void read_ownership(std::function<void(Result<heartbeat::Ownership>)> answer);
+
+  [[nodiscard]] io::LaneOptions lane_options() const;
+  [[nodiscard]] wire::Agreement agreement(const guest::Identity& identity) const;
+  [[nodiscard]] std::string peer_name() const { return config.peer_of(name).name; }
+  // "colo status FILE --host beta": what an operator can paste.
+  [[nodiscard]] std::string command(const std::string& verb, const std::string& host) const;
+};
+
+// What becomes of a side when it is over.
+struct SideExit {
+  int status = 0;
+};
+struct SideTakesOver {  // the guest runs here now: go on as its primary
+  std::shared_ptr<guest::Guest> guest;
+  Generation generation;
+  std::string cause;
+  TakeoverStatus figures;
+};
+struct SideEnds {
+  std::optional<SideExit> exit;
+  std::optional<SideTakesOver> takes_over;
+};
+
+// One role of this host. Everything on the loop.
+class Side {
+ public:
+  virtual ~Side() = default;
+  virtual void start() = 0;
+  // Something authentic of the peer came over this heartbeat link.
+  virtual void heard(std::size_t link) = 0;
+  // This process stood still: the silence says nothing of the peer.
+  virtual void stalled(Instant from, Instant now) = 0;
+  // The gate holds as much output as it may.
+  virtual void output_full() = 0;
+  // Called at every heartbeat interval.
+  virtual void beat(Instant now) = 0;
+  [[nodiscard]] virtual Reply command(const Request& request) = 0;
+  virtual void stop() = 0;
+  virtual void fill(Status& status) const = 0;
+};
+
+[[nodiscard]] std::int64_t unix_now_ns();
+// The links of `peer` as its detector reports them: the heartbeat links, then the control lane.
+void fill_links(PeerStatus& status, const std::vector<heartbeat::LinkReport>& report,
+                const HostConfig& peer);
+[[nodiscard]] GuestStatus describe(const guest::Identity& identity, bool running, int pid);
+
+[[nodiscard]] std::vector<io::InsidePort> inside_ports(const guest::Guest& guest);
+
+// Calls `ended` on the loop once the guest has ended; forget it to stop watching.
+class EndWatch {
+ public:
+  virtual ~EndWatch() = default;
+  static std::unique_ptr<EndWatch> start(boost::asio::io_context& loop, int end_fd,
+                                         std::function<void()> ended);
+};
+
+}  // namespace colo::app

@@ -1,0 +1,117 @@
+// The primary's side of the engine: executes the core's actions and feeds back what happened.
+// Nothing is decided here that a law depends on; see primary/core.h.
+//
+// Threads: the loop's. The guest is driven on Host::guest_worker; its results are posted back.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <memory>
+
+#include "app/engine_figures.h"
+#include "app/engine_host.h"
+#include "heartbeat/detector.h"
+#include "io/bulk_lane.h"
+#include "io/lane.h"
+#include "primary/capture.h"
+#include "primary/core.h"
+
+namespace colo::app {
+
+// One secondary that joined, with its lanes.
+struct PrimarySession {
+  primary::Session number;
+  std::string host;
+  std::shared_ptr<io::ControlLane> lane;
+  wire::Token token{};
+  std::shared_ptr<io::BulkSender> bulk;
+  std::unique_ptr<primary::FrameSink> sink;
+  std::unique_ptr<primary::Capturer> capturer;  // on the guest's thread
+  std::unique_ptr<heartbeat::Detector> detector;
+  std::atomic<std::uint64_t> sent_pages{0};
+  std::atomic<std::uint64_t> pending_pages{0};
+  std::uint64_t alive_count = 0;
+};
+
+class PrimarySide final : public Side, public std::enable_shared_from_this<PrimarySide> {
+ public:
+  // Boots the guest after a won claim of from -> from + 1.
+  PrimarySide(Host& host, Generation from, std::function<void(SideEnds)> ends);
+  // Goes on with a guest that runs here already.
+  PrimarySide(Host& host, SideTakesOver takeover, std::function<void(SideEnds)> ends);
+  ~PrimarySide() override;
+
+  // Errors: the listener's.
+  Result<void> listen();
+  void start() override;
+  void heard(std::size_t link) override;
+  void stalled(Instant from, Instant now) override;
+  void output_full() override { feed(primary::HoldFull{}); }
+  void beat(Instant now) override;
+  Reply command(const Request& request) override;
+  void stop() override;
+  void fill(Status& status) const override;
+
+ private:
+  // engine_primary.cpp
+  std::optional<Error> feed(primary::Event event);
+  void arm_timer();
+  void note_state();
+  void watch_guest();
+  void fill_checkpoints(Status& status) const;
+
+  // engine_primary_session.cpp
+  void on_hello(std::shared_ptr<io::ControlLane> lane, const wire::Hello& hello);
+  void on_attach(io::BulkConnection connection, const wire::Attach& attach);
+  void on_frame(primary::Session session, const wire::Frame& frame);
+  void lose(primary::Session session, const Error& error);
+  void run_pass(const primary::SendPass& action);
+  void run_capture(const primary::Capture& action);
+  void captured(const primary::Capture& action, Result<primary::CheckpointFigures> figures);
+  PrimarySession* session(primary::Session number);
+
+  // engine_primary_actions.cpp
+  void execute(const primary::StartClaim& action);
+  void execute(const primary::BootGuest& action);
+  void execute(const primary::AcceptPeer& action);
+  void execute(const primary::RefusePeer& action);
+  void execute(const primary::SendPass& action);
+  void execute(const primary::Capture& action);
+  void execute(const primary::Release& action);
+  void execute(const primary::ReleaseAll& action);
+  void execute(const primary::DropHeld& action);
+  void execute(const primary::PauseGuest& action);
+  void execute(const primary::EndGuest& action);
+  void execute(const primary::EndSession& action);
+  void execute(const primary::TellGuestEnded& action);
+  void execute(const primary::Exit& action);
+  void booted(Result<std::shared_ptr<guest::Guest>> guest);
+  void on_guest_end();
+
+  Host& host_;
+  std::function<void(SideEnds)> ends_;
+  primary::Core core_;
+  std::shared_ptr<guest::Guest> guest_;
+  bool guest_runs_ = false;
+  std::unique_ptr<EndWatch> end_watch_;
+  std::unique_ptr<io::Listener> listener_;
+  // Shared with tasks on the guest's thread, which may outlive the session by a moment.
+  std::shared_ptr<PrimarySession> session_;
+  std::shared_ptr<PrimarySession> asking_;  // between PeerAsks and its answer
+  primary::Session last_session_{0};
+  boost::asio::steady_timer timer_;
+  std::deque<primary::Event> events_;
+  bool feeding_ = false;
+  std::size_t noted_state_ = 0;
+  bool exit_failed_ = false;
+
+  Recent<double> pause_ms_;
+  Recent<std::uint64_t> dirty_pages_;
+  std::uint64_t sent_bytes_ = 0;
+  std::uint64_t committed_ = 0;
+  std::int64_t committed_unix_ns_ = 0;
+  std::optional<TakeoverStatus> takeover_;
+};
+
+}  // namespace colo::app

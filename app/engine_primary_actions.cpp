@@ -1,0 +1,179 @@
+// The primary's side of the engine: the core's actions.
+
+#include <openssl/rand.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+
+#include "app/engine_primary.h"
+#include "base/check.h"
+#include "io/clock.h"
+
+namespace colo::app {
+
+void PrimarySide::execute(const primary::StartClaim& action) {
+  const auto weak = weak_from_this();
+  host_.claim(action.from, action.nobody, [weak](Result<heartbeat::ClaimAnswer> answer) {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (!answer) {
+      spdlog::warn("the arbiter did not answer: {}", answer.error().text());
+      self->feed(primary::ClaimUnanswered{answer.error()});
+      return;
+    }
+    if (self->takeover_ && !self->takeover_->claimed_unix_ns &&
+        std::holds_alternative<heartbeat::ClaimWon>(*answer)) {
+      self->takeover_->claimed_unix_ns = unix_now_ns();
+    }
+    self->feed(primary::ClaimAnswered{*answer});
+  });
+}
+
+void PrimarySide::execute(const primary::BootGuest&) {
+  host_.guest_worker.post([weak = weak_from_this(), &host = host_] {
+    Result<std::shared_ptr<guest::Guest>> result;
+    if (auto guest = host.maker->boot()) {
+      result = std::shared_ptr<guest::Guest>(std::move(*guest));
+      host.gate->open(inside_ports(**result));
+      if (auto runs = (*result)->resume(); !runs) result = fail(runs.error());
+    } else {
+      result = fail(guest.error());
+    }
+    boost::asio::post(host.loop, [weak, result = std::move(result)] {
+      if (const auto self = weak.lock()) self->booted(result);
+    });
+  });
+}
+
+void PrimarySide::booted(Result<std::shared_ptr<guest::Guest>> guest) {
+  if (!guest) {
+    spdlog::error("the guest does not start: {}", guest.error().text());
+    exit_failed_ = true;
+    feed(primary::GuestFailed{guest.error()});
+    return;
+  }
+  guest_ = std::move(*guest);
+  guest_runs_ = true;
+  const guest::Identity& identity = guest_->identity();
+  spdlog::info("guest runs: {} {} {} under {}, {} MiB", identity.kind, identity.version,
+               identity.machine, identity.accelerator, identity.memory_bytes() >> 20);
+  watch_guest();
+  feed(primary::GuestRuns{});
+}
+
+void PrimarySide::on_guest_end() {
+  guest::End end{false, false, "the guest did not go on after a checkpoint and was ended"};
+  if (guest_) end = guest_->end();
+  if (end.expected) return;
+  guest_runs_ = false;
+  exit_failed_ = !end.by_guest;
+  spdlog::error("the guest ended: {}", end.reason);
+  feed(primary::GuestEnded{end.reason, end.by_guest});
+}
+
+void PrimarySide::execute(const primary::AcceptPeer& action) {
+  COLO_CHECK(asking_ && asking_->number == action.session);
+  session_ = std::move(asking_);
+  asking_.reset();
+  RAND_bytes(reinterpret_cast<unsigned char*>(session_->token.data()),
+             static_cast<int>(session_->token.size()));
+  const auto& heartbeat = host_.config.heartbeat;
+  session_->detector = std::make_unique<heartbeat::Detector>(
+      heartbeat::DetectorConfig{heartbeat.interval, heartbeat.lost_after},
+      host_.config.own(host_.name).heartbeat.size() + 1, io::steady_now());
+  spdlog::info("{} joins from {}", session_->host, session_->lane->peer_address());
+  session_->lane->send(
+      wire::Welcome{host_.name, host_.run, session_->token, host_.agreement(guest_->identity())},
+      action.generation, {});
+  const auto weak = weak_from_this();
+  const primary::Session number = action.session;
+  io::ControlLane::Handlers handlers;
+  handlers.frame = [weak, number](const wire::Frame& frame) {
+    if (const auto self = weak.lock()) self->on_frame(number, frame);
+  };
+  handlers.ended = [weak, number](const io::LaneEnd& end) {
+    if (const auto self = weak.lock()) self->lose(number, end.error);
+  };
+  session_->lane->start(std::move(handlers));
+}
+
+void PrimarySide::execute(const primary::RefusePeer& action) {
+  if (!asking_ || asking_->number != action.session) return;
+  asking_->lane->send(wire::Refuse{action.error}, core_.generation(), {});
+  asking_->lane->close();
+  asking_.reset();
+}
+
+void PrimarySide::execute(const primary::SendPass& action) { run_pass(action); }
+void PrimarySide::execute(const primary::Capture& action) { run_capture(action); }
+
+void PrimarySide::execute(const primary::Release& action) {
+  host_.gate->release(action.up_to);
+  committed_ = action.up_to.value;
+  committed_unix_ns_ = unix_now_ns();
+}
+
+void PrimarySide::execute(const primary::ReleaseAll&) {
+  // Behind a capture that may be under way: its cut would hold the output again.
+  host_.guest_worker.post([gate = host_.gate.get()] { gate->release_all(); });
+}
+
+void PrimarySide::execute(const primary::DropHeld&) {
+  host_.gate->close();
+  host_.guest_worker.post([gate = host_.gate.get()] { gate->drop_held(); });
+}
+
+void PrimarySide::execute(const primary::PauseGuest&) {
+  if (!guest_) return;
+  guest_runs_ = false;
+  host_.guest_worker.post([guest = guest_] {
+    if (auto paused = guest->pause(); !paused) {
+      spdlog::warn("the guest could not be paused: {}; its output stays closed",
+                   paused.error().text());
+    }
+  });
+}
+
+void PrimarySide::execute(const primary::EndGuest&) {
+  end_watch_.reset();
+  guest_runs_ = false;
+  host_.gate->close();
+  host_.guest_worker.post([guest = std::move(guest_)]() mutable { guest.reset(); });
+  guest_.reset();
+}
+
+void PrimarySide::execute(const primary::EndSession& action) {
+  if (session(action.session) == nullptr) return;
+  if (session_->bulk) session_->bulk->stop();
+  const Epoch epoch{committed_};
+  switch (action.farewell) {
+    case primary::Farewell::trouble:
+      // Alive, and about to claim: the other side gives the head start that a suspicion gives.
+      session_->lane->send(wire::Refuse{{"closed", action.reason, ""}}, core_.generation(), epoch);
+      break;
+    case primary::Farewell::leaving:
+      session_->lane->send(wire::Goodbye{action.reason, false}, core_.generation(), epoch);
+      break;
+    case primary::Farewell::guest_ends:
+      session_->lane->send(wire::Goodbye{action.reason, true}, core_.generation(), epoch);
+      break;
+  }
+  session_->lane->close();
+  // A task on the guest's thread may hold the session a moment longer, but the lane is the loop's.
+  session_->lane.reset();
+  session_.reset();
+}
+
+void PrimarySide::execute(const primary::TellGuestEnded& action) {
+  if (session(action.session) == nullptr) return;
+  session_->lane->send(wire::GuestEnded{action.reason, action.by_guest}, core_.generation(),
+                       Epoch{committed_});
+}
+
+void PrimarySide::execute(const primary::Exit&) {
+  SideEnds ends;
+  ends.exit = SideExit{exit_failed_ ? 1 : 0};
+  ends_(std::move(ends));
+}
+
+}  // namespace colo::app

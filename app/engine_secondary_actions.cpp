@@ -1,0 +1,179 @@
+// The secondary's side of the engine: the core's actions and the status.
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+
+#include "app/engine_secondary.h"
+#include "base/check.h"
+#include "io/clock.h"
+
+namespace colo::app {
+
+void SecondarySide::execute(const secondary::Commit& action) {
+  COLO_CHECK(session_ && session_->number == action.session);
+  // The stager verified every byte of it and the core its order: a refusal now is our own fault,
+  // and going on could acknowledge what is not there.
+  const auto committed = cache_->commit(action.epoch);
+  if (!committed) spdlog::critical("commit failed: {}", committed.error().text());
+  COLO_CHECK(committed.has_value());
+}
+
+void SecondarySide::execute(const secondary::Acknowledge& action) {
+  session_->lane->send(wire::Committed{}, action.generation, action.epoch);
+}
+
+void SecondarySide::execute(const secondary::StartFlush&) {
+  flush_worker_.post(
+      [weak = weak_from_this(), cache = cache_, memory = memory_, &loop = host_.loop] {
+        const auto flushed = cache->flush(*memory);
+        const Epoch epoch = cache->figures().flushed;
+        boost::asio::post(loop, [weak, flushed, epoch] {
+          const auto self = weak.lock();
+          if (!self) return;
+          if (flushed) {
+            self->feed(secondary::Flushed{epoch});
+            return;
+          }
+          spdlog::error("flush failed: {}", flushed.error().text());
+          self->feed(secondary::FlushFailed{flushed.error()});
+        });
+      });
+}
+
+void SecondarySide::execute(const secondary::StartClaim& action) {
+  host_.claim(action.from, false, [weak = weak_from_this()](Result<heartbeat::ClaimAnswer> answer) {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (!answer) {
+      spdlog::warn("the arbiter did not answer: {}", answer.error().text());
+      self->feed(secondary::ClaimUnanswered{answer.error()});
+      return;
+    }
+    if (self->takeover_ && std::holds_alternative<heartbeat::ClaimWon>(*answer)) {
+      self->takeover_->claimed_unix_ns = unix_now_ns();
+    }
+    self->feed(secondary::ClaimAnswered{*answer});
+  });
+}
+
+void SecondarySide::execute(const secondary::EndSession& action) {
+  if (!session_ || session_->number != action.session) return;
+  drop_session(action.reason);
+}
+
+void SecondarySide::execute(const secondary::Forget&) {
+  // A flush that still runs keeps its own hold on it; the core joins again only after that.
+  cache_.reset();
+}
+
+void SecondarySide::execute(const secondary::PrepareStandby&) {
+  end_watch_.reset();
+  memory_->set(nullptr);
+  host_.guest_worker.post(
+      [weak = weak_from_this(), old = std::move(standby_), &host = host_]() mutable {
+        old.reset();  // before its successor: both would use the same sockets
+        Result<std::shared_ptr<guest::Guest>> result;
+        if (auto standby = host.maker->standby()) {
+          result = std::shared_ptr<guest::Guest>(std::move(*standby));
+        } else {
+          result = fail(standby.error());
+        }
+        boost::asio::post(host.loop, [weak, result = std::move(result)] {
+          if (const auto self = weak.lock()) self->standby_made(result);
+        });
+      });
+  standby_.reset();
+}
+
+void SecondarySide::standby_made(Result<std::shared_ptr<guest::Guest>> standby) {
+  if (!standby) {
+    spdlog::error("no standby guest: {}", standby.error().text());
+    feed(secondary::StandbyFailed{standby.error()});
+    return;
+  }
+  standby_ = std::move(*standby);
+  memory_->set(standby_);
+  mark_process_memory_diverged();
+  end_watch_ = EndWatch::start(host_.loop, standby_->end_fd(), [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || !self->standby_) return;
+    self->standby_end_ = self->standby_->end().reason;
+    spdlog::warn("the standby guest ended: {}", self->standby_end_);
+    self->end_watch_.reset();
+    self->feed(secondary::StandbyFailed{{"standby-ended", self->standby_end_, ""}});
+  });
+  feed(secondary::StandbyReady{});
+}
+
+// Regions that live in the guest's process are empty in a fresh one: every page is restored.
+void SecondarySide::mark_process_memory_diverged() {
+  if (!cache_ || !standby_) return;
+  const MemoryLayout& layout = standby_->identity().layout;
+  for (RegionIndex region = 0; region < layout.size(); ++region) {
+    if (!layout[region].mapped) cache_->mark_diverged({region, 0}, layout[region].pages);
+  }
+}
+
+void SecondarySide::execute(const secondary::Load&) {
+  // Taken away from the memory first: nothing is flushed into a guest that loads.
+  memory_->set(nullptr);
+  host_.guest_worker.post([weak = weak_from_this(), standby = standby_,
+                           state = cache_->device_state(), &loop = host_.loop] {
+    Result<void> loaded = fail("no-device-state", "the checkpoint has no device state", "");
+    if (state) loaded = standby->load_device_state(*state);
+    boost::asio::post(loop, [weak, loaded] {
+      const auto self = weak.lock();
+      if (!self) return;
+      if (loaded) {
+        self->feed(secondary::Loaded{});
+        return;
+      }
+      spdlog::error("the device state does not load: {}", loaded.error().text());
+      self->feed(secondary::LoadFailed{loaded.error()});
+    });
+  });
+}
+
+void SecondarySide::execute(const secondary::Run& action) {
+  spdlog::info("taking over in generation {}", action.generation.value);
+  host_.guest_worker.post([weak = weak_from_this(), standby = standby_, &host = host_] {
+    host.gate->open(inside_ports(*standby));
+    host.gate->release_all();
+    auto runs = standby->resume();
+    const std::int64_t resumed = unix_now_ns();
+    if (!runs) host.gate->close();
+    if (runs) {
+      if (auto announced = standby->announce(); !announced) {
+        spdlog::warn("the network was not told of the guest's new place: {}",
+                     announced.error().text());
+      }
+    }
+    boost::asio::post(host.loop, [weak, resumed, runs = std::move(runs)] {
+      const auto self = weak.lock();
+      if (!self) return;
+      if (!runs) {
+        self->feed(secondary::LoadFailed{runs.error()});
+        return;
+      }
+      if (self->takeover_) self->takeover_->resumed_unix_ns = resumed;
+      self->feed(secondary::GuestRuns{});
+    });
+  });
+}
+
+void SecondarySide::execute(const secondary::EndGuest&) {
+  end_watch_.reset();
+  memory_->set(nullptr);
+  host_.gate->close();
+  host_.guest_worker.post([standby = std::move(standby_)]() mutable { standby.reset(); });
+  standby_.reset();
+}
+
+void SecondarySide::execute(const secondary::Exit&) {
+  SideEnds ends;
+  ends.exit = SideExit{0};
+  ends_(std::move(ends));
+}
+
+}  // namespace colo::app
