@@ -20,7 +20,7 @@ __attribute__((format(printf, 1, 2))) std::string print(const char* format, ...)
 }
 
 void row(std::string& out, const char* label, const std::string& value) {
-  out += print("  %-13s", label) + value + "\n";
+  out += print("  %-15s", label) + value + "\n";
 }
 
 std::string bytes_text(std::uint64_t bytes) {
