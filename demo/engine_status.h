@@ -1,0 +1,49 @@
+// What an engine says about itself on its control socket.
+//
+// The demonstration looks at an engine as any operator's tool would: it shares no code with it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace colo::demo {
+
+struct EngineStatus {
+  std::string host, role, state, reason, mode;
+  double delay_ms = 0;
+
+  std::string guest_kind, guest_version, guest_accelerator;
+  std::uint64_t guest_memory_bytes = 0;
+  bool guest_running = false;
+
+  std::uint64_t copy_sent_pages = 0, copy_remaining_pages = 0;
+
+  std::uint64_t checkpoints_committed = 0;
+  std::optional<double> pause_p50_ms, pause_p99_ms, pause_max_ms;
+  std::optional<std::uint64_t> dirty_p50_pages, dirty_max_pages;
+
+  std::string takeover_cause;
+  std::optional<std::int64_t> detected_unix_ns, claimed_unix_ns, resumed_unix_ns;
+
+  std::vector<std::pair<std::uint64_t, std::string>> owners;  // generation, host; oldest first
+
+  // The owner of the newest generation; empty when there is none.
+  [[nodiscard]] std::string owner() const { return owners.empty() ? "" : owners.back().second; }
+};
+
+// Errors: "bad-status" names what is wrong with the reply.
+[[nodiscard]] Result<EngineStatus> parse_status_reply(const std::string& line);
+
+// Asks the engine behind a control socket; waits a second at most.
+// Errors: "no-engine" (nobody answers), "bad-status".
+[[nodiscard]] Result<EngineStatus> ask_status(const std::filesystem::path& control_socket);
+
+}  // namespace colo::demo

@@ -1,0 +1,73 @@
+#include "demo/engines.h"
+
+#include <sys/wait.h>
+
+namespace colo::demo {
+namespace {
+
+constexpr auto end_patience = std::chrono::seconds(15);
+
+}  // namespace
+
+Result<void> Engines::start() {
+  for (const char* host : {"alpha", "beta"}) {
+    auto child = scene_.start_engine(host);
+    if (!child) return fail(child.error());
+    engines_[host].child.emplace(std::move(*child));
+  }
+  return {};
+}
+
+void Engines::look() {
+  for (auto& [host, engine] : engines_) {
+    if (engine.killed || !engine.child || engine.child->ended()) continue;
+    if (auto status = ask_status(scene_.folder().control_socket(host)))
+      engine.status = std::move(*status);
+  }
+}
+
+const std::optional<EngineStatus>& Engines::status(const std::string& host) const {
+  static const std::optional<EngineStatus> none;
+  const auto found = engines_.find(host);
+  return found == engines_.end() ? none : found->second.status;
+}
+
+bool Engines::in_state(const std::string& host, const std::string& state) const {
+  const auto& known = status(host);
+  return known && known->state == state;
+}
+
+tl::unexpected<Error> Engines::ended(const std::string& host, const std::string& how) const {
+  return fail("engine-ended",
+              "the engine of " + host + " ended with " + how + ":\n" + scene_.folder().tail(host));
+}
+
+Result<void> Engines::check_alive() {
+  for (auto& [host, engine] : engines_) {
+    if (engine.killed || !engine.child) continue;
+    if (const auto how = engine.child->ended()) return ended(host, *how);
+  }
+  return {};
+}
+
+Result<void> Engines::kill_host(const std::string& host) {
+  Engine& engine = engines_[host];
+  engine.killed = true;
+  return scene_.kill_host(host, *engine.child);
+}
+
+Result<void> Engines::end() {
+  Result<void> result;
+  for (const char* host : {"beta", "alpha"}) {
+    Engine& engine = engines_[host];
+    if (!engine.child) continue;
+    const std::string how = engine.child->end(end_patience);
+    if (!engine.killed && how != "exit status 0" && result) result = ended(host, how);
+  }
+  // Guests of killed engines are our orphans now.
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
+  return result;
+}
+
+}  // namespace colo::demo

@@ -1,0 +1,73 @@
+#include "demo/options.h"
+
+#include <CLI/CLI.hpp>
+#include <map>
+
+namespace colo::demo {
+namespace {
+
+constexpr std::uint32_t default_qemu_memory_mib = 512;
+constexpr std::uint32_t default_embedded_memory_mib = 64;
+
+constexpr const char* footer =
+    "The report (--json) has guest{kind,version,accelerator,memory_bytes}, mode, delay_ms, fault,\n"
+    "checkpoints{committed,pause_ms{p50,p99,max},dirty_pages{p50,max}}, takeover{detected_ms,\n"
+    "claimed_ms,resumed_ms,first_reply_ms} (since the fault; null where nobody took over),\n"
+    "client{connections,resets,acknowledged,lost,wrong,longest_gap_ms}, owners and verdict.\n"
+    "A failed report also has failures. With more than one round the file holds the last round in\n"
+    "that shape, then rounds (all of them) and summary (medians and worst values); its verdict is\n"
+    "passed only if every round passed.\n"
+    "Exit status: 0 every check held, 1 something did not, 2 bad usage, 130 interrupted.";
+
+}  // namespace
+
+const char* word(GuestKind kind) { return kind == GuestKind::qemu ? "qemu" : "embedded"; }
+const char* word(Fault fault) { return fault == Fault::kill ? "kill" : "cut"; }
+
+Parsed parse(int argc, const char* const* argv) {
+  const std::map<std::string, GuestKind> guests{{"qemu", GuestKind::qemu},
+                                                {"embedded", GuestKind::embedded}};
+  const std::map<std::string, Fault> faults{{"kill", Fault::kill}, {"cut", Fault::cut}};
+  Options options;
+  CLI::App app{"Protects a guest, takes its host away, and lets a client judge what happened."};
+  app.name("colo-demo");
+  app.footer(footer);
+  app.add_option("--guest", options.guest, "qemu: a Linux guest (root); embedded: the built-in one")
+      ->transform(CLI::CheckedTransformer(guests).description("qemu|embedded"))
+      ->default_str("qemu");
+  app.add_option("--fault", options.fault,
+                 "kill: SIGKILL of all of alpha; cut: the link between the hosts goes silent")
+      ->transform(CLI::CheckedTransformer(faults).description("kill|cut"))
+      ->default_str("kill");
+  app.add_option("--delay", options.delay_ms, "Milliseconds between checkpoints")
+      ->check(CLI::Range(5, 60000))
+      ->capture_default_str();
+  app.add_option("--memory", options.memory_mib,
+                 "The guest's memory in MiB (default: 512, embedded 64)")
+      ->check(CLI::Range(16, 1 << 20));
+  app.add_option("--dirty", options.dirty_pages_per_second, "Pages the guest rewrites a second")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  app.add_option("--rounds", options.rounds, "Take over, then repeat from the start")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--json", options.json_file, "Write the report to this file");
+  app.add_option("--keep-logs", options.keep_logs, "Keep configuration and logs in this folder");
+  app.add_option("--colo", options.colo, "The colo program")->required();
+  app.add_option("--image", options.image, "Folder of the guest's vmlinuz and initrd");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return {std::nullopt, app.exit(error) == 0 ? 0 : 2};
+  }
+  if (options.memory_mib == 0) {
+    options.memory_mib =
+        options.guest == GuestKind::qemu ? default_qemu_memory_mib : default_embedded_memory_mib;
+  }
+  // QEMU's folder and ours may differ.
+  options.colo = std::filesystem::absolute(options.colo);
+  if (!options.image.empty()) options.image = std::filesystem::absolute(options.image);
+  return {std::move(options), 0};
+}
+
+}  // namespace colo::demo

@@ -1,0 +1,299 @@
+#include "demo/round.h"
+
+#include <algorithm>
+#include <array>
+#include <random>
+
+#include "demo/engines.h"
+#include "demo/scene.h"
+
+namespace colo::demo {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::uint64_t replies_wanted = 20;      // before the fault, and again behind it
+constexpr std::uint64_t checkpoints_wanted = 10;  // before the fault
+constexpr seconds boot_patience{60};
+constexpr seconds copy_patience{90};
+constexpr seconds patience{30};
+
+std::optional<double> since(std::int64_t fault_ns, const std::optional<std::int64_t>& ns) {
+  if (!ns) return std::nullopt;
+  return static_cast<double>(*ns - fault_ns) / 1e6;
+}
+
+// A host that could not be heard: its guest stands still, and it is not about to change that.
+bool silent(const std::optional<EngineStatus>& status) {
+  if (!status || status->guest_running) return false;
+  const std::array<const char*, 5> on_the_way{"STARTING", "CLAIMING", "TAKING-OVER", "SYNCING",
+                                              "PROTECTED"};
+  return std::find(on_the_way.begin(), on_the_way.end(), status->state) == on_the_way.end();
+}
+
+class Round {
+ public:
+  Round(const Options& options, Interrupt& interrupt, Story& story)
+      : options_(options), interrupt_(interrupt), story_(story) {}
+  RoundReport play(std::uint32_t number);
+
+ private:
+  Result<void> act();
+  Result<void> set_up();
+  Result<void> protect();
+  Result<void> converse(std::int64_t since_ns);
+  Result<void> strike();
+  Result<void> await_owner();
+  void judge();
+  void tell_outcome();
+  void clean_up(std::uint32_t number);
+  Result<void> until(const std::string& what, milliseconds time,
+                     const std::function<bool()>& condition);
+  [[nodiscard]] const EngineStatus& known(const std::string& host) const;
+  [[nodiscard]] bool owns_and_runs(const std::string& host) const;
+
+  const Options& options_;
+  Interrupt& interrupt_;
+  Story& story_;
+  RoundReport report_;
+  std::unique_ptr<Scene> scene_;
+  std::unique_ptr<Engines> engines_;  // goes before the scene
+  std::unique_ptr<Client> client_;
+  std::int64_t fault_ns_ = 0;      // CLOCK_REALTIME
+  std::uint64_t generation_ = 0;   // the newest before the fault
+  std::string winner_, loser_;     // after the fault
+  std::int64_t may_speak_ns_ = 0;  // when the winner's guest could be heard again
+};
+
+RoundReport Round::play(std::uint32_t number) {
+  report_.fault = word(options_.fault);
+  if (const auto played = act(); !played) {
+    report_.check("the round is played to its end", false, played.error().text());
+  }
+  clean_up(number);
+  return std::move(report_);
+}
+
+Result<void> Round::act() {
+  if (auto done = set_up(); !done) return done;
+  if (auto done = protect(); !done) return done;
+  if (auto done = strike(); !done) return done;
+  if (auto done = await_owner(); !done) return done;
+  tell_outcome();
+  if (auto done = converse(may_speak_ns_); !done && !client_->broken()) return done;
+  client_->finish();
+  engines_->look();
+  judge();
+  return {};
+}
+
+// Looks at the engines before each question; an engine that ended unasked ends the wait.
+Result<void> Round::until(const std::string& what, milliseconds time,
+                          const std::function<bool()>& condition) {
+  return interrupt_.until(what, time, [&]() -> Result<bool> {
+    engines_->look();
+    if (auto alive = engines_->check_alive(); !alive) return fail(alive.error());
+    return condition();
+  });
+}
+
+const EngineStatus& Round::known(const std::string& host) const {
+  static const EngineStatus nothing;
+  const auto& status = engines_->status(host);
+  return status ? *status : nothing;
+}
+
+Result<void> Round::set_up() {
+  auto scene =
+      options_.guest == GuestKind::qemu ? make_qemu_scene(options_) : make_embedded_scene(options_);
+  if (!scene) return fail(scene.error());
+  scene_ = std::move(*scene);
+  story_.tell(scene_->description());
+  engines_ = std::make_unique<Engines>(*scene_);
+  if (auto started = engines_->start(); !started) return started;
+  auto transport = scene_->make_transport();
+  if (!transport) return fail(transport.error());
+  client_ = std::make_unique<Client>(std::move(*transport));
+  const auto booted = until("the ledger's first word to the client", boot_patience, [&] {
+    const EngineStatus& alpha = known("alpha");
+    story_.progress("the guest boots on alpha: " + alpha.state + " " + alpha.reason);
+    return client_->figures().connections > 0;
+  });
+  if (!booted) return booted;
+  const EngineStatus& alpha = known("alpha");
+  story_.tell("the guest runs on alpha (" + alpha.guest_kind + " " + alpha.guest_version + ", " +
+              alpha.guest_accelerator + "); the client has its connection");
+  return {};
+}
+
+Result<void> Round::protect() {
+  const auto copied = until("protection", copy_patience, [&] {
+    const EngineStatus& alpha = known("alpha");
+    const std::uint64_t total = alpha.copy_sent_pages + alpha.copy_remaining_pages;
+    std::string line = "first copy to beta";
+    if (total > 0) {
+      line += ": " + std::to_string(alpha.copy_sent_pages * 100 / total) + " % of " +
+              std::to_string(total / 256) + " MiB";
+    }
+    story_.progress(line);
+    return alpha.state == "PROTECTED";
+  });
+  if (!copied) return copied;
+  story_.tell("PROTECTED: " + known("alpha").reason);
+  return converse(unix_now_ns());
+}
+
+Result<void> Round::converse(std::int64_t since_ns) {
+  const milliseconds least = options_.guest == GuestKind::qemu ? seconds(4) : milliseconds(1500);
+  const auto end = std::chrono::steady_clock::now() + least;
+  const bool struck = fault_ns_ != 0;
+  const auto done =
+      until("the conversation", patience + replies_wanted * milliseconds(options_.delay_ms), [&] {
+        const ClientFigures client = client_->figures();
+        story_.progress("conversation: " + std::to_string(client.acknowledged) +
+                        " entries acknowledged, " + std::to_string(client.lost) + " lost, " +
+                        std::to_string(client.wrong) + " wrong");
+        const bool enough = struck || known("alpha").checkpoints_committed >= checkpoints_wanted;
+        return client_->broken() || (std::chrono::steady_clock::now() >= end && enough &&
+                                     client_->replies_since(since_ns) >= replies_wanted);
+      });
+  if (!done) return done;
+  const ClientFigures client = client_->figures();
+  if (client_->broken()) return fail("connection-lost", client.trouble);
+  story_.tell("conversation: " + std::to_string(client.acknowledged) + " entries acknowledged");
+  return {};
+}
+
+Result<void> Round::strike() {
+  // Anywhere within a checkpoint, not always at the same place.
+  std::random_device random;
+  if (interrupt_.wait(milliseconds(random() % std::min(options_.delay_ms + 1, 1000U)))) {
+    return fail("interrupted", "a signal asked to end");
+  }
+  engines_->look();  // the last figures of a host that may be about to die
+  report_.before = known("alpha");
+  if (!report_.before.owners.empty()) generation_ = report_.before.owners.back().first;
+  fault_ns_ = unix_now_ns();
+  const auto struck = options_.fault == Fault::kill ? engines_->kill_host("alpha") : scene_->cut();
+  if (!struck) return struck;
+  story_.tell(options_.fault == Fault::kill ? "kill -9 of everything on alpha"
+                                            : "the link between alpha and beta is cut; both live");
+  return {};
+}
+
+bool Round::owns_and_runs(const std::string& host) const {
+  const EngineStatus& status = known(host);
+  return !status.owners.empty() && status.owners.back().first > generation_ &&
+         status.owner() == host && status.guest_running;
+}
+
+Result<void> Round::await_owner() {
+  const bool killed = options_.fault == Fault::kill;
+  const auto settled = until("one owner that runs the guest", patience, [&] {
+    for (const auto& [host, other] : {std::pair{"alpha", "beta"}, std::pair{"beta", "alpha"}}) {
+      if (killed && host == std::string("alpha")) continue;
+      if (!owns_and_runs(host) || (!killed && !silent(engines_->status(other)))) continue;
+      // Of a takeover there is a time at which the guest went on.
+      if (host == std::string("beta") && !known("beta").resumed_unix_ns) continue;
+      winner_ = host;
+      loser_ = other;
+      return true;
+    }
+    story_.progress("alpha: " + (killed ? "dead" : known("alpha").state) +
+                    ", beta: " + known("beta").state);
+    return false;
+  });
+  if (!settled) return settled;
+  const EngineStatus& status = known(winner_);
+  report_.takeover.detected_ms = since(fault_ns_, status.detected_unix_ns);
+  report_.takeover.claimed_ms = since(fault_ns_, status.claimed_unix_ns);
+  report_.takeover.resumed_ms = since(fault_ns_, status.resumed_unix_ns);
+  // What the client hears before that was on its way when the fault came.
+  may_speak_ns_ = status.resumed_unix_ns.value_or(status.claimed_unix_ns.value_or(fault_ns_));
+  return {};
+}
+
+void Round::tell_outcome() {
+  const EngineStatus& status = known(winner_);
+  const auto& times = report_.takeover;
+  std::string line =
+      winner_ == "alpha" ? "alpha keeps the guest and goes on alone" : "beta took over";
+  line += ": loss noticed after " + milliseconds_text(times.detected_ms.value_or(0)) +
+          ", claimed after " + milliseconds_text(times.claimed_ms.value_or(0));
+  if (times.resumed_ms) line += ", guest resumed after " + milliseconds_text(*times.resumed_ms);
+  story_.tell(line + " (" + status.takeover_cause + ")");
+  if (options_.fault == Fault::cut) {
+    story_.tell(loser_ + " stays silent: " + known(loser_).state + ", " + known(loser_).reason);
+  }
+}
+
+void Round::judge() {
+  const ClientFigures client = client_->figures();
+  report_.client = client;
+  report_.takeover.first_reply_ms = since(fault_ns_, client_->first_reply_since(may_speak_ns_));
+  for (const auto& [generation, owner] : known(winner_).owners) report_.owners.push_back(owner);
+
+  report_.check("one connection, never reset", client.connections == 1 && client.resets == 0,
+                client.trouble);
+  report_.check("the conversation goes on behind the fault",
+                client_->replies_since(may_speak_ns_) >= replies_wanted,
+                std::to_string(client_->replies_since(may_speak_ns_)) + " replies");
+  report_.check("every entry got its reply", client.unanswered == 0,
+                std::to_string(client.unanswered) + " wait for it");
+  report_.check("nothing acknowledged is lost", client.lost == 0,
+                std::to_string(client.lost) + " entries: " + client.trouble);
+  report_.check("no reply is wrong", client.wrong == 0,
+                std::to_string(client.wrong) + " replies: " + client.trouble);
+  report_.check("the guest's whole digest is the client's", client.whole_fits, client.trouble);
+  report_.check("checkpoints were committed", report_.before.checkpoints_committed > 0, "none");
+  report_.check("the owner still runs the guest", owns_and_runs(winner_),
+                winner_ + " is " + known(winner_).state);
+  if (options_.fault == Fault::kill) {
+    report_.check("beta took over from alpha",
+                  report_.owners == std::vector<std::string>{"alpha", "beta"},
+                  "the owners are others");
+    return;
+  }
+  report_.check("exactly one side owns the guest",
+                known("alpha").owners == known("beta").owners &&
+                    known(winner_).owner() == winner_ && silent(engines_->status(loser_)),
+                "alpha is " + known("alpha").state + " and names " + known("alpha").owner() +
+                    ", beta is " + known("beta").state + " and names " + known("beta").owner());
+}
+
+void Round::clean_up(std::uint32_t number) {
+  if (client_ && fault_ns_ == 0) report_.client = client_->figures();
+  client_.reset();
+  if (engines_) {
+    if (auto ended = engines_->end(); !ended) {
+      report_.check("the engines end cleanly", false, ended.error().text());
+    }
+  }
+  if (!scene_) return;
+  if (!options_.keep_logs.empty()) {
+    const auto where = options_.keep_logs / ("round-" + std::to_string(number));
+    if (auto kept = scene_->folder().keep(where); !kept) {
+      report_.check("the logs are kept", false, kept.error().text());
+    }
+  } else if (!report_.passed()) {
+    for (const char* host : {"alpha", "beta"}) {
+      story_.tell(std::string("the end of the log of ") + host + ":\n" +
+                  scene_->folder().tail(host));
+    }
+  }
+  engines_.reset();
+  if (auto gone = scene_->tear_down(); !gone) {
+    report_.check("nothing is left behind", false, gone.error().text());
+  }
+  scene_.reset();
+}
+
+}  // namespace
+
+RoundReport play_round(const Options& options, std::uint32_t number, Interrupt& interrupt,
+                       Story& story) {
+  return Round(options, interrupt, story).play(number);
+}
+
+}  // namespace colo::demo
