@@ -10,6 +10,7 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -46,14 +47,18 @@ class BusyGuestTest : public ::testing::Test {
     char path[] = "/tmp/colo-guest-test-XXXXXX";
     ASSERT_NE(::mkdtemp(path), nullptr);
     directory_ = path;
+    write_boot_sector(boot_code);
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  void write_boot_sector(std::span<const unsigned char> code) const {
     std::string sector(512, '\0');
-    std::memcpy(sector.data(), boot_code, sizeof boot_code);
+    std::memcpy(sector.data(), code.data(), code.size());
     sector[510] = '\x55';
     sector[511] = '\xaa';
     sector.resize(1 << 20);  // firmware boots from nothing smaller than a cylinder
     std::ofstream(directory_ / "boot.img", std::ios::binary) << sector;
   }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
 
   [[nodiscard]] GuestConfig config(const std::string& place) const {
     GuestConfig config;
