@@ -32,6 +32,7 @@ class Cli : public testing::Test {
     text = changed(text, "\"/etc/colo/ledger.key\"", "\"" + path("key") + "\"");
     text = changed(text, "\"/run/colo\"", "\"" + path("run") + "\"");
     text = changed(text, "\"/srv/shared/ledger\"", "\"" + path("arbiter") + "\"");
+    text = changed(text, "tap:tap0", "tap:no-such-tap0");
     file = scratch.write("ledger.toml", text).string();
   }
 
@@ -131,7 +132,7 @@ TEST_F(Cli, CheckListsWhatIsMissingWithRemedies) {
   EXPECT_EQ(ran.status, 1);
   EXPECT_THAT(ran.out, HasSubstr("missing  key-missing: "));
   EXPECT_THAT(ran.out, HasSubstr("missing  arbiter-missing: "));
-  EXPECT_THAT(ran.out, HasSubstr("missing  outside-missing: there is no interface tap0"));
+  EXPECT_THAT(ran.out, HasSubstr("missing  outside-missing: there is no interface no-such-tap0"));
   EXPECT_THAT(ran.out, HasSubstr(" -> "));
   EXPECT_THAT(ran.out, testing::Not(HasSubstr("ready")));
 }
