@@ -1,6 +1,5 @@
 #include "guest/qemu/migration_stream.h"
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -111,11 +110,10 @@ void ask_for_fresh_acpi_tables(Bytes& stream) {
   constexpr std::size_t before_name = 5;
   constexpr std::size_t data_at = name.size() + 8;
   const ByteView all = stream;
-  const ByteView wanted = std::as_bytes(std::span(name));
-  auto at = all.begin();
-  while ((at = std::search(at, all.end(), wanted.begin(), wanted.end())) != all.end()) {
-    const auto index = static_cast<std::size_t>(at - all.begin());
-    ++at;
+  // The guest stands still meanwhile: find() of text runs at memchr's speed.
+  const std::string_view text(reinterpret_cast<const char*>(stream.data()), stream.size());
+  for (std::size_t index = text.find(name); index != std::string_view::npos;
+       index = text.find(name, index + 1)) {
     if (index < before_name || index + data_at + 6 > all.size()) continue;
     const bool whole =
         all[index - before_name] == std::byte{section_full} &&
