@@ -1,0 +1,124 @@
+#include "tests/pair/faults.h"
+
+namespace colo::pair {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr int always = 1'000'000;
+
+void kill_primary(World& world) { world.kill(Host::alpha, false); }
+
+std::vector<Fault> make_faults() {
+  const primary::Event stop_primary = primary::StopAsked{};
+  const secondary::Event stop_secondary = secondary::StopAsked{};
+  return {
+      {"kill the primary", kill_primary},
+      {"lose the primary's host", [](World& w) { w.kill(Host::alpha, true); }},
+      {"kill the secondary", [](World& w) { w.kill(Host::beta, false); }, true},
+      {"lose the secondary's host", [](World& w) { w.kill(Host::beta, true); }, true},
+      {"cut the link", [](World& w) { w.cut(); }},
+      {"cut the link for half a second",
+       [](World& w) {
+         w.cut();
+         w.run(milliseconds(500));
+         w.heal();
+       }},
+      {"drop the next acknowledgement", [](World& w) { w.drop_next_ack(); }},
+      {"the guest's QEMU dies", [](World& w) { w.end_guest(false); }},
+      {"the guest shuts down", [](World& w) { w.end_guest(true); }, false, true},
+      {"a flush fails", [](World& w) { w.fail_flushes(1); }, true},
+      {"flushes fail for ever", [](World& w) { w.fail_flushes(always); }, true},
+      {"a flush fails, then the primary is killed",
+       [](World& w) {
+         w.fail_flushes(2);
+         kill_primary(w);
+       }},
+      {"the load fails once",
+       [](World& w) {
+         w.fail_loads(1);
+         kill_primary(w);
+       }},
+      {"the load fails always",
+       [](World& w) {
+         w.fail_loads(always);
+         kill_primary(w);
+       },
+       false, true},
+      {"the arbiter is unreachable for a while", [](World& w) { w.arbiter_reachable(false); },
+       true},
+      {"the arbiter is unreachable and the link is cut",
+       [](World& w) {
+         w.arbiter_reachable(false);
+         w.cut();
+       }},
+      {"a claim's answer is lost while the link is cut",
+       [](World& w) {
+         w.lose_next_answer();
+         w.cut();
+       }},
+      {"the standby dies", [](World& w) { w.end_standby(); }, true},
+      {"the standby dies with the primary",
+       [](World& w) {
+         w.end_standby();
+         kill_primary(w);
+       }},
+      {"the standby dies during the takeover",
+       [](World& w) {
+         kill_primary(w);
+         w.run(milliseconds(8));
+         w.end_standby();
+       }},
+      {"a capture fails", [](World& w) { w.fail_captures(1); }, true},
+      {"captures fail for ever", [](World& w) { w.fail_captures(always); }},
+      {"the operator asks for a takeover",
+       [](World& w) { w.ask(Host::beta, secondary::Event(secondary::TakeoverAsked{})); }},
+      {"the primary is stopped", [stop_primary](World& w) { w.ask(Host::alpha, stop_primary); },
+       false, true},
+      {"the secondary is stopped",
+       [stop_secondary](World& w) { w.ask(Host::beta, stop_secondary); }, true},
+  };
+}
+
+}  // namespace
+
+const std::vector<Fault>& all_faults() {
+  static const std::vector<Fault> faults = make_faults();
+  return faults;
+}
+
+Options matrix_options() {
+  Options options;
+  options.primary.answer_timeout = milliseconds(1500);
+  options.primary.capture_retry = milliseconds(200);
+  return options;
+}
+
+void run_with(World& world, std::uint64_t steps, const Fault& fault) {
+  while (world.steps() < steps && world.step()) {
+  }
+  fault.put(world);
+  world.run(milliseconds(3000));
+  world.heal();
+  world.arbiter_reachable(true);
+  world.run(milliseconds(2500));
+}
+
+std::vector<std::string> complaints(World& world, const Fault& fault, bool was_committed) {
+  const Point before = world.judge().client_saw();
+  world.run(milliseconds(1000));
+  std::vector<std::string> all = world.judge().violations();
+  const bool alpha = world.alpha_runs();
+  const bool beta = world.beta_runs();
+  const bool may_end = fault.may_end_guest || !was_committed;
+  if (alpha && beta) all.push_back("L4: both guests run");
+  if (!alpha && !beta && !may_end) all.push_back("L5: no guest runs");
+  if (fault.spares_primary && !alpha) all.push_back("L6: the primary's guest does not run");
+  if ((alpha || beta) && world.judge().client_saw() == before) {
+    all.push_back("L5: a guest runs, but the client hears nothing of it");
+  }
+  return all;
+}
+
+}  // namespace colo::pair
