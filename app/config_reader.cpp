@@ -208,7 +208,7 @@ std::uint32_t TableReader::addresses(const char* key, Need need, std::vector<Add
       bad_value(key, line, parsed.error());
     }
   }
-  if (good.size() != all.size()) return 0;
+  if (line == 0 || good.size() != all.size()) return 0;
   out = std::move(good);
   return line;
 }
