@@ -4,7 +4,9 @@
 //
 // The HMAC-SHA256 covers all bytes before it, under a key derived for heartbeats alone. Integers
 // are little-endian. The link is its position in the configuration, the same on both hosts, so what
-// was recorded on one link says nothing on another. Threads: none.
+// was recorded on one link says nothing on another.
+//
+// Threads: none.
 #pragma once
 
 #include <cstdint>

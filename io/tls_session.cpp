@@ -214,6 +214,8 @@ Result<void> TlsSession::State::look_at_first(ByteView arrived) {
     return broke({"tls-differs", "the peer speaks TLS, this host does not", same_tls_remedy});
   }
   if (ssl && starts_like_plain()) {
+    // A fatal alert, protocol_version: it tells the peer that somebody here speaks TLS.
+    for (const int byte : {0x15, 3, 3, 0, 2, 2, 70}) output.push_back(static_cast<std::byte>(byte));
     return broke({"tls-differs", "this host speaks TLS, the peer does not", same_tls_remedy});
   }
   return {};
