@@ -23,6 +23,7 @@ std::uint64_t steps_until(Options options, std::uint64_t checkpoints) {
     if (guarded != nullptr && guarded->session.committed.value >= checkpoints) break;
   }
   EXPECT_TRUE(world.judge().violations().empty()) << told(world.judge().violations());
+  EXPECT_EQ(world.sessions(), 1U) << "without a fault a session does not end";
   return world.steps();
 }
 

@@ -70,7 +70,8 @@ class World final : public cache::FlushTarget {
   [[nodiscard]] bool beta_runs() const { return alive_[1] && taken_over_ != nullptr; }
   [[nodiscard]] const std::vector<heartbeat::Ownership>& owners() const { return owners_; }
   [[nodiscard]] const std::vector<std::string>& trace() const { return trace_; }
-  [[nodiscard]] std::size_t held() const { return queue_.packets(); }
+  [[nodiscard]] std::uint64_t sessions() const { return sessions_; }
+  [[nodiscard]] std::size_t held() const { return alive_[0] ? queue_.packets() : 0; }
 
  private:
   struct Item {

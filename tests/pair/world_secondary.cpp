@@ -93,7 +93,7 @@ Result<void> World::write_page(PageId page, ByteView bytes) {
 }
 
 void World::execute(const secondary::StartFlush&) {
-  later(milliseconds(2), Host::beta, [this, cache = cache_] {
+  later(milliseconds(6), Host::beta, [this, cache = cache_] {
     if (!cache) return;
     if (flushes_to_fail_ > 0) {
       --flushes_to_fail_;
