@@ -100,6 +100,13 @@ void PrimarySide::on_attach(io::BulkConnection connection, const wire::Attach& a
   primary::CaptureOptions options;
   options.pause_max = host_.config.limits.pause_max;
   options.now = io::steady_now;
+  // The session outlives its Capturer.
+  options.progress = [current = session_.get()](std::uint64_t pages) {
+    current->sent_pages += pages;
+    const std::uint64_t pending = current->pending_pages;
+    current->pending_pages = pending > pages ? pending - pages : 0;
+  };
+  session_->pending_pages = guest_->identity().memory_bytes() / page_bytes;
   session_->capturer = std::make_unique<primary::Capturer>(*guest_, *session_->sink,
                                                            core_.generation(), std::move(options));
   spdlog::info("{} attached its bulk lane ({})", session_->host,
@@ -151,7 +158,6 @@ void PrimarySide::run_pass(const primary::SendPass& action) {
       [weak = weak_from_this(), session = session_, guest = guest_, action, &loop = host_.loop] {
         auto figures = session->capturer->pass(action.epoch, action.first);
         session->pending_pages = session->capturer->pending_pages();
-        if (figures) session->sent_pages += figures->pages;
         boost::asio::post(loop, [weak, action, figures = std::move(figures)] {
           const auto self = weak.lock();
           if (!self) return;

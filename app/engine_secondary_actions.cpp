@@ -42,19 +42,20 @@ void SecondarySide::execute(const secondary::StartFlush&) {
 }
 
 void SecondarySide::execute(const secondary::StartClaim& action) {
-  host_.claim(action.from, false, [weak = weak_from_this()](Result<heartbeat::ClaimAnswer> answer) {
-    const auto self = weak.lock();
-    if (!self) return;
-    if (!answer) {
-      spdlog::warn("the arbiter did not answer: {}", answer.error().text());
-      self->feed(secondary::ClaimUnanswered{answer.error()});
-      return;
-    }
-    if (self->takeover_ && std::holds_alternative<heartbeat::ClaimWon>(*answer)) {
-      self->takeover_->claimed_unix_ns = unix_now_ns();
-    }
-    self->feed(secondary::ClaimAnswered{*answer});
-  });
+  host_.claim(action.from, action.nobody,
+              [weak = weak_from_this()](Result<heartbeat::ClaimAnswer> answer) {
+                const auto self = weak.lock();
+                if (!self) return;
+                if (!answer) {
+                  spdlog::warn("the arbiter did not answer: {}", answer.error().text());
+                  self->feed(secondary::ClaimUnanswered{answer.error()});
+                  return;
+                }
+                if (self->takeover_ && std::holds_alternative<heartbeat::ClaimWon>(*answer)) {
+                  self->takeover_->claimed_unix_ns = unix_now_ns();
+                }
+                self->feed(secondary::ClaimAnswered{*answer});
+              });
 }
 
 void SecondarySide::execute(const secondary::EndSession& action) {

@@ -87,11 +87,13 @@ Result<std::uint64_t> Capturer::drain_region(RegionIndex region, Epoch epoch, co
 }
 
 Result<void> Capturer::finish_frame(wire::PagesFrame& frame, Epoch epoch, const Emit& emit) {
-  totals_.pages += frame.data_pages() + frame.zero_pages();
+  const std::uint64_t pages = frame.data_pages() + frame.zero_pages();
+  totals_.pages += pages;
   totals_.zero_pages += frame.zero_pages();
   Bytes bytes = frame.finish(number(epoch));
   digest_.add(body_checksum(bytes));
   epoch_bytes_ += bytes.size();
+  if (options_.progress) options_.progress(pages);
   return emit(std::move(bytes));
 }
 

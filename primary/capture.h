@@ -32,6 +32,8 @@ struct CaptureOptions {
   // The guest is never stopped longer than this for a checkpoint (L6).
   Duration pause_max = std::chrono::seconds(2);
   std::function<Instant()> now;
+  // Called with each finished frame's pages, for the progress of a first copy.
+  std::function<void(std::uint64_t pages)> progress;
 };
 
 struct PassFigures {
