@@ -37,7 +37,13 @@ std::string describe(int status) {
   return "exit status " + std::to_string(WEXITSTATUS(status));
 }
 
-// Between fork and exec, in a process that had threads: system calls only.
+// These run between fork and exec, in a process that had threads: system calls only.
+
+[[noreturn]] void give_up(int log, const char* what) {
+  static_cast<void>(!::write(log, what, std::strlen(what)));
+  ::_exit(127);
+}
+
 [[noreturn]] void become(char* const* arguments, int network_namespace, int log, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
@@ -45,14 +51,16 @@ std::string describe(int status) {
   // A session of its own: a terminal's Ctrl-C reaches the demonstration only, which ends us well.
   ::setsid();
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != parent) ::_exit(125);
-  if (network_namespace >= 0 && ::setns(network_namespace, CLONE_NEWNET) != 0) ::_exit(126);
+  if (::getppid() != parent) give_up(log, "the demonstration is gone\n");
+  if (network_namespace >= 0 && ::setns(network_namespace, CLONE_NEWNET) != 0) {
+    give_up(log, "cannot enter the network namespace\n");
+  }
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
   ::execv(arguments[0], arguments);
-  ::_exit(127);
+  give_up(log, "cannot execute the program\n");
 }
 
 }  // namespace

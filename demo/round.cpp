@@ -1,7 +1,6 @@
 #include "demo/round.h"
 
 #include <algorithm>
-#include <array>
 #include <random>
 
 #include "demo/engines.h"
@@ -24,12 +23,18 @@ std::optional<double> since(std::int64_t fault_ns, const std::optional<std::int6
   return static_cast<double>(*ns - fault_ns) / 1e6;
 }
 
-// A host that could not be heard: its guest stands still, and it is not about to change that.
-bool silent(const std::optional<EngineStatus>& status) {
-  if (!status || status->guest_running) return false;
-  const std::array<const char*, 5> on_the_way{"STARTING", "CLAIMING", "TAKING-OVER", "SYNCING",
-                                              "PROTECTED"};
-  return std::find(on_the_way.begin(), on_the_way.end(), status->state) == on_the_way.end();
+// The engine of a host that lost the claim: its guest stands still, and is not about to run.
+bool gave_way(const EngineStatus& status) {
+  return !status.guest_running && (status.state == "LOST" || status.state == "JOINING" ||
+                                   status.state == "WAITING" || status.state == "FAILED");
+}
+
+std::string copy_progress(const EngineStatus& alpha) {
+  const std::uint64_t total = alpha.copy_sent_pages + alpha.copy_remaining_pages;
+  if (alpha.state == "PROTECTED") return "the first copy to beta is complete";
+  if (alpha.state != "SYNCING" || total == 0) return "no copy to beta yet";
+  return "first copy to beta: " + std::to_string(alpha.copy_sent_pages * 100 / total) + " % of " +
+         std::to_string(total * 4 / 1024) + " MiB";
 }
 
 class Round {
@@ -45,6 +50,7 @@ class Round {
   Result<void> converse(std::int64_t since_ns);
   Result<void> strike();
   Result<void> await_owner();
+  Result<void> await_silence();
   void judge();
   void tell_outcome();
   void clean_up(std::uint32_t number);
@@ -60,9 +66,10 @@ class Round {
   std::unique_ptr<Scene> scene_;
   std::unique_ptr<Engines> engines_;  // goes before the scene
   std::unique_ptr<Client> client_;
-  std::int64_t fault_ns_ = 0;      // CLOCK_REALTIME
-  std::uint64_t generation_ = 0;   // the newest before the fault
-  std::string winner_, loser_;     // after the fault
+  std::int64_t fault_ns_ = 0;     // CLOCK_REALTIME
+  std::uint64_t generation_ = 0;  // the newest before the fault
+  std::string winner_, loser_;    // after the fault
+  bool judged_ = false;
   std::int64_t may_speak_ns_ = 0;  // when the winner's guest could be heard again
 };
 
@@ -82,6 +89,7 @@ Result<void> Round::act() {
   if (auto done = await_owner(); !done) return done;
   tell_outcome();
   if (auto done = converse(may_speak_ns_); !done && !client_->broken()) return done;
+  if (auto done = await_silence(); !done) return done;
   client_->finish();
   engines_->look();
   judge();
@@ -116,8 +124,7 @@ Result<void> Round::set_up() {
   if (!transport) return fail(transport.error());
   client_ = std::make_unique<Client>(std::move(*transport));
   const auto booted = until("the ledger's first word to the client", boot_patience, [&] {
-    const EngineStatus& alpha = known("alpha");
-    story_.progress("the guest boots on alpha: " + alpha.state + " " + alpha.reason);
+    story_.progress("the guest boots on alpha; " + copy_progress(known("alpha")));
     return client_->figures().connections > 0;
   });
   if (!booted) return booted;
@@ -129,15 +136,8 @@ Result<void> Round::set_up() {
 
 Result<void> Round::protect() {
   const auto copied = until("protection", copy_patience, [&] {
-    const EngineStatus& alpha = known("alpha");
-    const std::uint64_t total = alpha.copy_sent_pages + alpha.copy_remaining_pages;
-    std::string line = "first copy to beta";
-    if (total > 0) {
-      line += ": " + std::to_string(alpha.copy_sent_pages * 100 / total) + " % of " +
-              std::to_string(total / 256) + " MiB";
-    }
-    story_.progress(line);
-    return alpha.state == "PROTECTED";
+    story_.progress(copy_progress(known("alpha")));
+    return known("alpha").state == "PROTECTED";
   });
   if (!copied) return copied;
   story_.tell("PROTECTED: " + known("alpha").reason);
@@ -193,7 +193,7 @@ Result<void> Round::await_owner() {
   const auto settled = until("one owner that runs the guest", patience, [&] {
     for (const auto& [host, other] : {std::pair{"alpha", "beta"}, std::pair{"beta", "alpha"}}) {
       if (killed && host == std::string("alpha")) continue;
-      if (!owns_and_runs(host) || (!killed && !silent(engines_->status(other)))) continue;
+      if (!owns_and_runs(host)) continue;
       // Of a takeover there is a time at which the guest went on.
       if (host == std::string("beta") && !known("beta").resumed_unix_ns) continue;
       winner_ = host;
@@ -223,12 +223,21 @@ void Round::tell_outcome() {
           ", claimed after " + milliseconds_text(times.claimed_ms.value_or(0));
   if (times.resumed_ms) line += ", guest resumed after " + milliseconds_text(*times.resumed_ms);
   story_.tell(line + " (" + status.takeover_cause + ")");
-  if (options_.fault == Fault::cut) {
-    story_.tell(loser_ + " stays silent: " + known(loser_).state + ", " + known(loser_).reason);
-  }
+}
+
+// The side that lost the claim knows it, and keeps its guest still.
+Result<void> Round::await_silence() {
+  if (options_.fault == Fault::kill) return {};
+  const auto settled = until("word from " + loser_ + " that it lost the guest", patience, [&] {
+    return known(loser_).owners == known(winner_).owners && gave_way(known(loser_));
+  });
+  if (!settled) return settled;
+  story_.tell(loser_ + " stays silent: " + known(loser_).reason);
+  return {};
 }
 
 void Round::judge() {
+  judged_ = true;
   const ClientFigures client = client_->figures();
   report_.client = client;
   report_.takeover.first_reply_ms = since(fault_ns_, client_->first_reply_since(may_speak_ns_));
@@ -257,13 +266,13 @@ void Round::judge() {
   }
   report_.check("exactly one side owns the guest",
                 known("alpha").owners == known("beta").owners &&
-                    known(winner_).owner() == winner_ && silent(engines_->status(loser_)),
+                    known(winner_).owner() == winner_ && gave_way(known(loser_)),
                 "alpha is " + known("alpha").state + " and names " + known("alpha").owner() +
                     ", beta is " + known("beta").state + " and names " + known("beta").owner());
 }
 
 void Round::clean_up(std::uint32_t number) {
-  if (client_ && fault_ns_ == 0) report_.client = client_->figures();
+  if (client_ && !judged_) report_.client = client_->figures();
   client_.reset();
   if (engines_) {
     if (auto ended = engines_->end(); !ended) {
