@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -34,12 +36,9 @@ struct Port {
 
 class Gate : public PacketGate {
  public:
-  Gate(std::vector<OutsidePort> outside, compare::HoldLimits limits, Handlers handlers)
-      : limits_(limits),
-        handlers_(std::move(handlers)),
-        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        held_(limits) {
-    COLO_CHECK(static_cast<bool>(wake_));
+  Gate(UniqueFd wake, std::vector<OutsidePort> outside, compare::HoldLimits limits,
+       Handlers handlers)
+      : limits_(limits), handlers_(std::move(handlers)), wake_(std::move(wake)), held_(limits) {
     for (OutsidePort& port : outside) ports_.emplace_back(std::move(port));
     thread_ = std::thread([this] { run(); });
   }
@@ -313,7 +312,12 @@ class Gate : public PacketGate {
 Result<std::unique_ptr<PacketGate>> PacketGate::start(std::vector<OutsidePort> outside,
                                                       compare::HoldLimits limits,
                                                       Handlers handlers) {
-  return std::make_unique<Gate>(std::move(outside), limits, std::move(handlers));
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) {
+    return fail("no-descriptors", std::string("eventfd: ") + std::strerror(errno),
+                "raise the limit of open files (ulimit -n)");
+  }
+  return std::make_unique<Gate>(std::move(wake), std::move(outside), limits, std::move(handlers));
 }
 
 }  // namespace colo::io

@@ -54,6 +54,7 @@ class PacketGate {
     std::function<void()> full;  // at a bound of the hold queue, once until there is room again
     std::function<void(Error)> trouble;
   };
+  // Errors: "no-descriptors".
   static Result<std::unique_ptr<PacketGate>> start(std::vector<OutsidePort> outside,
                                                    compare::HoldLimits limits, Handlers handlers);
   virtual ~PacketGate() = default;

@@ -73,7 +73,7 @@ TEST_F(KeyFile, ThatIsMissingNamesTheCommandThatMakesOne) {
 }
 
 TEST_F(KeyFile, ThatOthersMayReadIsRefused) {
-  for (const ::mode_t mode : {0640, 0604, 0660, 0777}) {
+  for (const ::mode_t mode : {0640U, 0604U, 0660U, 0777U}) {
     write(std::string(64, 'a') + "\n", mode);
     EXPECT_EQ(word(), "key-permissions") << std::oct << mode;
   }
