@@ -6,7 +6,7 @@ namespace colo {
 [[noreturn]] void check_failed(const char* expression, const char* file, int line);
 }
 
-#define COLO_CHECK(condition)                                             \
-  do {                                                                    \
+#define COLO_CHECK(condition)                                               \
+  do {                                                                      \
     if (!(condition)) ::colo::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -15,8 +15,8 @@ struct NicConfig {
 };
 
 struct QemuConfig {
-  std::vector<std::string> command;    // program and arguments, as the user wrote them
-  std::string accelerator = "auto";    // "auto", "kvm", "tcg"
+  std::vector<std::string> command;  // program and arguments, as the user wrote them
+  std::string accelerator = "auto";  // "auto", "kvm", "tcg"
 };
 
 struct EmbeddedConfig {
