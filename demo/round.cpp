@@ -17,6 +17,8 @@ constexpr std::uint64_t checkpoints_wanted = 10;  // before the fault
 constexpr seconds boot_patience{60};
 constexpr seconds copy_patience{90};
 constexpr seconds patience{30};
+// All waits of a round together, so that a round that goes wrong ends within three minutes too.
+constexpr seconds round_patience{120};
 
 std::optional<double> since(std::int64_t fault_ns, const std::optional<std::int64_t>& ns) {
   if (!ns) return std::nullopt;
@@ -40,10 +42,16 @@ std::string copy_progress(const EngineStatus& alpha) {
 class Round {
  public:
   Round(const Options& options, Interrupt& interrupt, Story& story)
-      : options_(options), interrupt_(interrupt), story_(story) {}
+      : options_(options),
+        interrupt_(interrupt),
+        story_(story),
+        // Long delays between checkpoints make long rounds.
+        deadline_(Clock::now() + round_patience + replies_wanted * milliseconds(options.delay_ms)) {
+  }
   RoundReport play(std::uint32_t number);
 
  private:
+  using Clock = std::chrono::steady_clock;
   Result<void> act();
   Result<void> set_up();
   Result<void> protect();
@@ -66,6 +74,7 @@ class Round {
   std::unique_ptr<Scene> scene_;
   std::unique_ptr<Engines> engines_;  // goes before the scene
   std::unique_ptr<Client> client_;
+  Clock::time_point deadline_;
   std::int64_t fault_ns_ = 0;     // CLOCK_REALTIME
   std::uint64_t generation_ = 0;  // the newest before the fault
   std::string winner_, loser_;    // after the fault
@@ -99,7 +108,8 @@ Result<void> Round::act() {
 // Looks at the engines before each question; an engine that ended unasked ends the wait.
 Result<void> Round::until(const std::string& what, milliseconds time,
                           const std::function<bool()>& condition) {
-  return interrupt_.until(what, time, [&]() -> Result<bool> {
+  const auto left = std::chrono::duration_cast<milliseconds>(deadline_ - Clock::now());
+  return interrupt_.until(what, std::min(time, left), [&]() -> Result<bool> {
     engines_->look();
     if (auto alive = engines_->check_alive(); !alive) return fail(alive.error());
     return condition();
@@ -146,7 +156,7 @@ Result<void> Round::protect() {
 
 Result<void> Round::converse(std::int64_t since_ns) {
   const milliseconds least = options_.guest == GuestKind::qemu ? seconds(4) : milliseconds(1500);
-  const auto end = std::chrono::steady_clock::now() + least;
+  const auto end = Clock::now() + least;
   const bool struck = fault_ns_ != 0;
   const auto done =
       until("the conversation", patience + replies_wanted * milliseconds(options_.delay_ms), [&] {
@@ -155,7 +165,7 @@ Result<void> Round::converse(std::int64_t since_ns) {
                         " entries acknowledged, " + std::to_string(client.lost) + " lost, " +
                         std::to_string(client.wrong) + " wrong");
         const bool enough = struck || known("alpha").checkpoints_committed >= checkpoints_wanted;
-        return client_->broken() || (std::chrono::steady_clock::now() >= end && enough &&
+        return client_->broken() || (Clock::now() >= end && enough &&
                                      client_->replies_since(since_ns) >= replies_wanted);
       });
   if (!done) return done;
