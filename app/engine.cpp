@@ -7,6 +7,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
+#include <thread>
 
 #include "app/engine_core.h"
 #include "app/engine_primary.h"
@@ -22,6 +23,8 @@ namespace {
 
 // How often a host that waits asks the arbiter whether something changed.
 constexpr auto arbiter_poll = std::chrono::seconds(1);
+// For the threads to end what they are at, when asked to end.
+constexpr auto exit_patience = std::chrono::seconds(3);
 
 boost::asio::ip::udp::endpoint udp(const Address& address) {
   return {boost::asio::ip::make_address(address.ip), address.port};
@@ -208,7 +211,8 @@ void Engine::finish(int status) {
   exit_status_ = status;
   signals_.cancel();
   arbiter_timer_.cancel();
-  control_.reset();
+  // Posted: this may be called from a request of the server that is let go.
+  boost::asio::post(loop_, [this] { control_.reset(); });
   heartbeat_.reset();
   // A moment for farewells that are under way; then the loop ends whatever is left.
   beat_timer_.expires_after(std::chrono::milliseconds(200));
@@ -236,7 +240,8 @@ Reply Engine::status() const {
   status.pid = ::getpid();
   status.version = COLO_VERSION;
   status.role = "none";
-  status.state = State::waiting;
+  // Until the arbiter's first answer there is nothing that an operator could do.
+  status.state = waiting_.next.empty() ? State::starting : State::waiting;
   status.reason = waiting_.reason;
   status.next = waiting_.next;
   status.mode = host_.config.mode;
@@ -264,7 +269,14 @@ int run_engine(const Config& config, const std::string& host, const RunOptions& 
     spdlog::error("{}", opened.error().text());
     return 1;
   }
-  return engine.run();
+  const int status = engine.run();
+  // A storage or QEMU call that hangs keeps its thread, and so us, for ever. Nothing is left to
+  // save: the kernel ends the guest with this process.
+  std::thread([status] {
+    std::this_thread::sleep_for(exit_patience);
+    ::_exit(status);
+  }).detach();
+  return status;
 }
 
 }  // namespace colo::app

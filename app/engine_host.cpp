@@ -90,6 +90,10 @@ std::int64_t unix_now_ns() {
       .count();
 }
 
+Error lane_error(const std::string& host, const io::LaneEnd& end) {
+  return {end.error.word, host + ": " + end.error.reason, end.error.remedy};
+}
+
 void fill_links(PeerStatus& status, const std::vector<heartbeat::LinkReport>& report,
                 const HostConfig& peer) {
   for (std::size_t i = 0; i < report.size(); ++i) {

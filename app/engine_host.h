@@ -88,6 +88,8 @@ class Side {
 };
 
 [[nodiscard]] std::int64_t unix_now_ns();
+// How a lane to `host` ended: an operator knows hosts by their names, lanes know addresses.
+[[nodiscard]] Error lane_error(const std::string& host, const io::LaneEnd& end);
 // The links of `peer` as its detector reports them: the heartbeat links, then the control lane.
 void fill_links(PeerStatus& status, const std::vector<heartbeat::LinkReport>& report,
                 const HostConfig& peer);

@@ -24,7 +24,8 @@ PrimarySide::PrimarySide(Host& host, Generation from, std::function<void(SideEnd
     : host_(host),
       ends_(std::move(ends)),
       core_(primary::Core::start(core_config(host.config), from)),
-      timer_(host.loop) {}
+      timer_(host.loop),
+      bulk_timer_(host.loop) {}
 
 PrimarySide::PrimarySide(Host& host, SideTakesOver takeover, std::function<void(SideEnds)> ends)
     : host_(host),
@@ -33,6 +34,7 @@ PrimarySide::PrimarySide(Host& host, SideTakesOver takeover, std::function<void(
       guest_(std::move(takeover.guest)),
       guest_runs_(true),
       timer_(host.loop),
+      bulk_timer_(host.loop),
       takeover_(std::move(takeover.figures)) {}
 
 PrimarySide::~PrimarySide() = default;
@@ -101,6 +103,7 @@ void PrimarySide::stalled(Instant from, Instant now) {
 }
 
 void PrimarySide::beat(Instant now) {
+  if (deaf_ && listen()) spdlog::info("secondaries can join again");
   if (!session_ || !session_->detector) return;
   session_->lane->send(wire::Alive{++session_->alive_count}, core_.generation(), {});
   if (std::holds_alternative<primary::Syncing>(core_.state())) {

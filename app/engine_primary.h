@@ -42,7 +42,7 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   PrimarySide(Host& host, SideTakesOver takeover, std::function<void(SideEnds)> ends);
   ~PrimarySide() override;
 
-  // Errors: the listener's.
+  // Errors: the listener's; after one, every beat tries again.
   Result<void> listen();
   void start() override;
   void heard(std::size_t link) override;
@@ -65,6 +65,7 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   void on_hello(std::shared_ptr<io::ControlLane> lane, const wire::Hello& hello);
   void on_attach(io::BulkConnection connection, const wire::Attach& attach);
   void on_frame(primary::Session session, const wire::Frame& frame);
+  void bulk_ended(primary::Session session, const io::LaneEnd& end);
   void lose(primary::Session session, const Error& error);
   void run_pass(const primary::SendPass& action);
   void run_capture(const primary::Capture& action);
@@ -88,6 +89,7 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   void execute(const primary::Exit& action);
   void booted(Result<std::shared_ptr<guest::Guest>> guest);
   void on_guest_end();
+  void guest_ended(const guest::End& end);
 
   Host& host_;
   std::function<void(SideEnds)> ends_;
@@ -96,11 +98,13 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   bool guest_runs_ = false;
   std::unique_ptr<EndWatch> end_watch_;
   std::unique_ptr<io::Listener> listener_;
+  std::optional<Error> deaf_;  // why no secondary can reach this host
   // Shared with tasks on the guest's thread, which may outlive the session by a moment.
   std::shared_ptr<PrimarySession> session_;
   std::shared_ptr<PrimarySession> asking_;  // between PeerAsks and its answer
   primary::Session last_session_{0};
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer bulk_timer_;
   std::deque<primary::Event> events_;
   bool feeding_ = false;
   std::size_t noted_state_ = 0;

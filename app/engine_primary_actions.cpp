@@ -34,8 +34,11 @@ void PrimarySide::execute(const primary::BootGuest&) {
     Result<std::shared_ptr<guest::Guest>> result;
     if (auto guest = host.maker->boot()) {
       result = std::shared_ptr<guest::Guest>(std::move(*guest));
-      host.gate->open(inside_ports(**result));
-      if (auto runs = (*result)->resume(); !runs) result = fail(runs.error());
+      if (auto runs = (*result)->resume(); runs) {
+        host.gate->open(inside_ports(**result));
+      } else {
+        result = fail(runs.error());
+      }
     } else {
       result = fail(guest.error());
     }
@@ -61,11 +64,20 @@ void PrimarySide::booted(Result<std::shared_ptr<guest::Guest>> guest) {
   feed(primary::GuestRuns{});
 }
 
+// How it ended is asked on the guest's thread, which may be in the middle of a command to it.
 void PrimarySide::on_guest_end() {
-  guest::End end{false, false, "the guest did not go on after a checkpoint and was ended"};
-  if (guest_) end = guest_->end();
-  if (end.expected) return;
+  if (!guest_) return;
   guest_runs_ = false;
+  if (session_ && session_->bulk) session_->bulk->stop();  // so that no push keeps that thread
+  host_.guest_worker.post([weak = weak_from_this(), guest = guest_, &loop = host_.loop] {
+    boost::asio::post(loop, [weak, end = guest->end()] {
+      if (const auto self = weak.lock()) self->guest_ended(end);
+    });
+  });
+}
+
+void PrimarySide::guest_ended(const guest::End& end) {
+  if (end.expected) return;
   exit_failed_ = !end.by_guest;
   spdlog::error("the guest ended: {}", end.reason);
   feed(primary::GuestEnded{end.reason, end.by_guest});
@@ -74,6 +86,7 @@ void PrimarySide::on_guest_end() {
 void PrimarySide::execute(const primary::AcceptPeer& action) {
   COLO_CHECK(asking_ && asking_->number == action.session);
   session_ = std::move(asking_);
+  committed_ = 0;  // each session counts its checkpoints from 1
   asking_.reset();
   RAND_bytes(reinterpret_cast<unsigned char*>(session_->token.data()),
              static_cast<int>(session_->token.size()));
@@ -92,13 +105,14 @@ void PrimarySide::execute(const primary::AcceptPeer& action) {
     if (const auto self = weak.lock()) self->on_frame(number, frame);
   };
   handlers.ended = [weak, number](const io::LaneEnd& end) {
-    if (const auto self = weak.lock()) self->lose(number, end.error);
+    if (const auto self = weak.lock()) self->lose(number, lane_error(self->host_.peer_name(), end));
   };
   session_->lane->start(std::move(handlers));
 }
 
 void PrimarySide::execute(const primary::RefusePeer& action) {
   if (!asking_ || asking_->number != action.session) return;
+  spdlog::warn("{} refused: {}", asking_->host, action.error.text());
   asking_->lane->send(wire::Refuse{action.error}, core_.generation(), {});
   asking_->lane->close();
   asking_.reset();

@@ -14,6 +14,8 @@ namespace colo::app {
 
 namespace {
 
+constexpr std::chrono::milliseconds farewell_patience{50};
+
 class LaneSink final : public primary::FrameSink {
  public:
   LaneSink(std::shared_ptr<io::BulkSender> lane, Duration patience)
@@ -43,8 +45,12 @@ Result<void> PrimarySide::listen() {
   };
   auto listener = io::Listener::open(host_.loop, {boost::asio::ip::make_address(own.ip), own.port},
                                      host_.lane_options(), std::move(handlers));
-  if (!listener) return fail(listener.error());
+  if (!listener) {
+    deaf_ = listener.error();
+    return fail(*deaf_);
+  }
   listener_ = std::move(*listener);
+  deaf_.reset();
   return {};
 }
 
@@ -84,7 +90,8 @@ void PrimarySide::on_attach(io::BulkConnection connection, const wire::Attach& a
       session_ && !session_->bulk &&
       CRYPTO_memcmp(attach.session.data(), session_->token.data(), session_->token.size()) == 0;
   if (!known) {
-    spdlog::warn("bulk lane from {} refused: its session is not known", connection.peer_address);
+    spdlog::warn("bulk lane from {} refused: unknown-session: it names no session of this engine",
+                 connection.peer_address);
     return;
   }
   const primary::Session number = session_->number;
@@ -93,13 +100,18 @@ void PrimarySide::on_attach(io::BulkConnection connection, const wire::Attach& a
       io::BulkSender::start(std::move(connection), host_.lane_options(),
                             [weak, number, &loop = host_.loop](io::LaneEnd end) {
                               boost::asio::post(loop, [weak, number, end = std::move(end)] {
-                                if (const auto self = weak.lock()) self->lose(number, end.error);
+                                if (const auto self = weak.lock()) self->bulk_ended(number, end);
                               });
                             });
   session_->sink = std::make_unique<LaneSink>(session_->bulk, host_.config.limits.stream_timeout);
   primary::CaptureOptions options;
   options.pause_max = host_.config.limits.pause_max;
   options.now = io::steady_now;
+  options.standstill_ended = [weak, number, &loop = host_.loop](Epoch epoch) {
+    boost::asio::post(loop, [weak, number, epoch] {
+      if (const auto self = weak.lock()) self->feed(primary::StandstillEnded{number, epoch});
+    });
+  };
   // The session outlives its Capturer.
   options.progress = [current = session_.get()](std::uint64_t pages) {
     current->sent_pages += pages;
@@ -141,6 +153,18 @@ void PrimarySide::on_frame(primary::Session number, const wire::Frame& frame) {
       lose(number, {"unexpected-frame", current->host + " sent a frame that has no place here",
                     "run the same version of colo on both hosts"});
   }
+}
+
+// A secondary that leaves closes both lanes, and its reason comes over the control lane: a moment
+// for it. (One that died ends its control lane as well, and is lost at once.)
+void PrimarySide::bulk_ended(primary::Session number, const io::LaneEnd& end) {
+  if (session(number) == nullptr) return;
+  bulk_timer_.expires_after(end.certain ? farewell_patience : std::chrono::milliseconds(0));
+  bulk_timer_.async_wait(
+      [weak = weak_from_this(), number, end](const boost::system::error_code& error) {
+        const auto self = weak.lock();
+        if (!error && self) self->lose(number, lane_error(self->host_.peer_name(), end));
+      });
 }
 
 void PrimarySide::lose(primary::Session number, const Error& error) {
@@ -192,9 +216,9 @@ void PrimarySide::captured(const primary::Capture& action,
   if (!figures) {
     spdlog::warn("checkpoint {} was given up: {}", action.epoch.value, figures.error().text());
     if (figures.error().word == "resume-failed") {
-      // Its end is seen by the watch; the secondary then takes over.
-      host_.guest_worker.post([guest = std::move(guest_)]() mutable { guest.reset(); });
-      on_guest_end();
+      // It cannot be helped here; the secondary takes over.
+      execute(primary::EndGuest{});
+      guest_ended({false, false, "the guest did not go on after a checkpoint and was ended"});
       return;
     }
     feed(primary::CaptureFailed{action.session, action.epoch, figures.error()});

@@ -74,6 +74,14 @@ void PrimarySide::fill(Status& status) const {
   status.state = words.state;
   status.reason = words.reason;
   status.next = words.next;
+  // The core knows no paths.
+  if (const auto at = status.next.find("FILE"); at != std::string::npos) {
+    status.next.replace(at, 4, host_.config_file.string());
+  }
+  if (deaf_ && words.state == State::solo) {
+    status.reason += "; no secondary can join: " + deaf_->text();
+    status.next = deaf_->remedy;
+  }
   status.delay_ms = std::chrono::duration<double, std::milli>(core_.delay()).count();
   status.generation = core_.generation().value;
   status.epoch = committed_;

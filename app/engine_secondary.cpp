@@ -78,6 +78,7 @@ void SecondarySide::alive(std::size_t link) {
   session_->detector->heard(link, io::steady_now());
   if (!session_->suspected) return;
   session_->suspected = false;
+  takeover_.reset();
   feed(secondary::PeerHeard{session_->number});
 }
 
@@ -88,7 +89,15 @@ void SecondarySide::stalled(Instant from, Instant now) {
 }
 
 void SecondarySide::beat(Instant now) {
-  if (!session_ || !session_->detector) return;
+  if (!session_) return;
+  if (!session_->detector) {
+    // Nothing is owed on this connection yet, so only this notices a primary that went silent.
+    if (now - session_->since > host_.config.limits.stream_timeout) {
+      join_failed({"no-answer", host_.peer_name() + " took the connection but did not answer",
+                   "look at " + host_.peer_name()});
+    }
+    return;
+  }
   session_->lane->send(wire::Alive{++session_->alive_count}, core_.generation(), {});
   if (session_->suspected || !session_->detector->suspected(now)) return;
   suspect(session_->number,
@@ -118,6 +127,7 @@ Reply SecondarySide::command(const Request& request) {
 void SecondarySide::stop() { feed(secondary::StopAsked{}); }
 
 void SecondarySide::become_primary() {
+  if (!standby_) return;  // done: the engine swaps the sides in its next turn
   SideEnds ends;
   ends.takes_over = SideTakesOver{std::move(standby_), core_.generation(),
                                   std::get<secondary::Live>(core_.state()).cause,

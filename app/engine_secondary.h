@@ -26,10 +26,11 @@ struct SecondarySession {
   Generation generation;
   std::shared_ptr<io::ControlLane> lane;
   std::unique_ptr<io::Dialer> bulk_dialer;
-  std::unique_ptr<io::BulkReceiver> bulk;
   std::unique_ptr<secondary::Stager> stager;  // on the bulk lane's thread
+  std::unique_ptr<io::BulkReceiver> bulk;     // ends before the stager that its thread uses
   std::unique_ptr<heartbeat::Detector> detector;
   std::optional<InitialCopy> initial_copy;
+  Instant since{};
   bool welcomed = false;
   bool suspected = false;  // hearing from the peer again clears it
   bool closed = false;     // one side refused the other: what follows is no news
@@ -64,6 +65,7 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void join_failed(const Error& error);
   void gone(secondary::Session number, const Error& error, bool guest_ends);
   void suspect(secondary::Session number, const Error& error, bool lane_closed);
+  void staged(secondary::Session number, Epoch epoch);
   void lane_ended(secondary::Session number, const io::LaneEnd& end);
   void bulk_ended(secondary::Session number, const io::LaneEnd& end);
   void refused_by_peer(secondary::Session number, const Error& error);
@@ -84,6 +86,7 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void execute(const secondary::EndGuest& action);
   void execute(const secondary::Exit& action);
   void standby_made(Result<std::shared_ptr<guest::Guest>> standby);
+  void on_standby_end();
   void mark_process_memory_diverged();
   void become_primary();
 

@@ -97,14 +97,24 @@ void SecondarySide::standby_made(Result<std::shared_ptr<guest::Guest>> standby) 
   memory_->set(standby_);
   mark_process_memory_diverged();
   end_watch_ = EndWatch::start(host_.loop, standby_->end_fd(), [weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (!self || !self->standby_) return;
-    self->standby_end_ = self->standby_->end().reason;
-    spdlog::warn("the standby guest ended: {}", self->standby_end_);
-    self->end_watch_.reset();
-    self->feed(secondary::StandbyFailed{{"standby-ended", self->standby_end_, ""}});
+    if (const auto self = weak.lock()) self->on_standby_end();
   });
   feed(secondary::StandbyReady{});
+}
+
+// How it ended is asked on the guest's thread, which may be in the middle of a command to it.
+void SecondarySide::on_standby_end() {
+  if (!standby_) return;
+  end_watch_.reset();
+  host_.guest_worker.post([weak = weak_from_this(), standby = standby_, &loop = host_.loop] {
+    boost::asio::post(loop, [weak, standby, reason = standby->end().reason] {
+      const auto self = weak.lock();
+      if (!self || self->standby_ != standby) return;
+      self->standby_end_ = reason;
+      spdlog::warn("the standby guest ended: {}", reason);
+      self->feed(secondary::StandbyFailed{{"standby-ended", reason, ""}});
+    });
+  });
 }
 
 // Regions that live in the guest's process are empty in a fresh one: every page is restored.
@@ -139,12 +149,13 @@ void SecondarySide::execute(const secondary::Load&) {
 void SecondarySide::execute(const secondary::Run& action) {
   spdlog::info("taking over in generation {}", action.generation.value);
   host_.guest_worker.post([weak = weak_from_this(), standby = standby_, &host = host_] {
-    host.gate->open(inside_ports(*standby));
-    host.gate->release_all();
     auto runs = standby->resume();
     const std::int64_t resumed = unix_now_ns();
-    if (!runs) host.gate->close();
     if (runs) {
+      // Not before: a guest whose resume failed is loaded again from the checkpoint, so nothing
+      // that it may have said can have left.
+      host.gate->open(inside_ports(*standby));
+      host.gate->release_all();
       if (auto announced = standby->announce(); !announced) {
         spdlog::warn("the network was not told of the guest's new place: {}",
                      announced.error().text());

@@ -46,6 +46,7 @@ void SecondarySide::on_lane(Result<std::shared_ptr<io::ControlLane>> lane) {
   session_ = std::make_unique<SecondarySession>();
   session_->number = last_session_;
   session_->lane = std::move(*lane);
+  session_->since = io::steady_now();
   const auto weak = weak_from_this();
   const secondary::Session number = last_session_;
   io::ControlLane::Handlers handlers;
@@ -104,8 +105,13 @@ void SecondarySide::on_frame(secondary::Session number, const wire::Frame& frame
 void SecondarySide::on_welcome(const wire::Frame& frame) {
   const auto welcome = wire::decode_welcome(frame.body);
   if (!welcome || session_->welcomed || !standby_) {
-    join_failed(welcome ? Error{"unexpected-frame", "a welcome at the wrong time", ""}
-                        : welcome.error());
+    const Error error =
+        welcome ? Error{"unexpected-frame", "a welcome at the wrong time", ""} : welcome.error();
+    if (session_->detector) {
+      suspect(session_->number, error, true);
+    } else {
+      join_failed(error);
+    }
     return;
   }
   const auto differs = wire::difference(host_.agreement(standby_->identity()), welcome->agreement);
@@ -161,9 +167,7 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
         if (!complete) return fail(complete.error());
         if (*complete) {
           boost::asio::post(loop, [weak, number, epoch = **complete] {
-            if (const auto self = weak.lock()) {
-              self->feed(secondary::StagedComplete{number, epoch});
-            }
+            if (const auto self = weak.lock()) self->staged(number, epoch);
           });
         }
         return {};
@@ -173,6 +177,7 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
           if (const auto self = weak.lock()) self->bulk_ended(number, end);
         });
       });
+  host_.read_ownership([](const auto&) {});  // the owners that status shows
   spdlog::info("joined {} in generation {} ({})", host_.peer_name(), session_->generation.value,
                session_->bulk->figures().uring ? "io_uring" : "plain sockets");
 }
@@ -181,13 +186,14 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
 // well. The control lane tells which it was, and a dead primary's ends just as soon.
 void SecondarySide::bulk_ended(secondary::Session number, const io::LaneEnd& end) {
   if (!session_ || session_->number != number || session_->closed) return;
+  const Error error = lane_error(host_.peer_name(), end);
   if (!end.certain) {
-    suspect(number, end.error, true);
+    suspect(number, error, true);
     return;
   }
-  takeover_ = TakeoverStatus{end.error.text(), unix_now_ns(), std::nullopt, std::nullopt};
+  takeover_ = TakeoverStatus{error.text(), unix_now_ns(), std::nullopt, std::nullopt};
   session_->suspected = false;
-  feed(secondary::PeerSuspected{number, end.error, true});
+  feed(secondary::PeerSuspected{number, error, true});
 }
 
 // The primary lives and gives this session up; it claims, and has its head start.
@@ -204,14 +210,22 @@ void SecondarySide::refused_by_peer(secondary::Session number, const Error& erro
   feed(secondary::PeerSuspected{number, error, true});
 }
 
+// A checkpoint is a sign of life like any other.
+void SecondarySide::staged(secondary::Session number, Epoch epoch) {
+  if (!session_ || session_->number != number) return;
+  alive(host_.config.own(host_.name).heartbeat.size());
+  feed(secondary::StagedComplete{number, epoch});
+}
+
 void SecondarySide::lane_ended(secondary::Session number, const io::LaneEnd& end) {
   if (!session_ || session_->number != number || session_->closed) return;
+  const Error error = lane_error(host_.peer_name(), end);
   if (!session_->detector) {
-    join_failed(end.error);
+    join_failed(error);
   } else if (end.certain) {
-    gone(number, end.error, false);
+    gone(number, error, false);
   } else {
-    suspect(number, end.error, true);
+    suspect(number, error, true);
   }
 }
 

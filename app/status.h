@@ -20,7 +20,7 @@ enum class State {
   solo,        // the guest runs with no replica
   syncing,     // first full copy
   protected_,  // primary only: a takeover would work now
-  joining,     // secondary: the first full copy arrives
+  joining,     // secondary: dialing the primary
   standby,     // secondary that holds a complete checkpoint
   claiming,
   taking_over,

@@ -68,7 +68,13 @@ Result<std::uint64_t> Capturer::drain_region(RegionIndex region, Epoch epoch, co
         std::span(all).subspan(at, std::min<std::size_t>(batch_pages, all.size() - at));
     if (mapped.empty()) {
       const auto out = MutableBytes(scratch_).first(batch.size() * page_bytes);
-      if (auto read = guest_.read_pages(region, batch, out); !read) return fail(read.error());
+      if (auto read = guest_.read_pages(region, batch, out); !read) {
+        // What is in the frame already is pending no more: it goes out before the error does.
+        if (!frame.empty()) {
+          if (auto sent = finish_frame(frame, epoch, emit); !sent) return fail(sent.error());
+        }
+        return fail(read.error());
+      }
     }
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const ByteView page = mapped.empty()
@@ -151,6 +157,7 @@ Result<CheckpointFigures> Capturer::capture(Epoch epoch, const std::function<voi
     }
     return fail(why);
   }
+  if (options_.standstill_ended) options_.standstill_ended(epoch);
   if (auto sent = send_rest(epoch, std::move(*frames), *device_state, figures); !sent) {
     return fail(sent.error());
   }

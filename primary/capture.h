@@ -29,9 +29,12 @@ class FrameSink {
 };
 
 struct CaptureOptions {
-  // The guest is never stopped longer than this for a checkpoint (L6).
+  // Copying pages never keeps the guest stopped for longer than this (L6); stop, save and resume
+  // have the guest's own time-outs.
   Duration pause_max = std::chrono::seconds(2);
   std::function<Instant()> now;
+  // Called when the standstill of a checkpoint that succeeds is over.
+  std::function<void(Epoch epoch)> standstill_ended;
   // Called with each finished frame's pages, for the progress of a first copy.
   std::function<void(std::uint64_t pages)> progress;
 };

@@ -17,16 +17,8 @@ void Core::step(const Event& event, Instant now, std::vector<Action>& actions) {
 
 std::optional<Instant> Core::deadline() const {
   const auto of_session = [](const SessionState& session) -> std::optional<Instant> {
-    switch (session.phase) {
-      case Phase::attaching:
-      case Phase::awaiting:
-      case Phase::idle:
-        return session.due;
-      case Phase::passing:
-      case Phase::capturing:
-        return std::nullopt;  // the guest's thread answers
-    }
-    return std::nullopt;
+    if (session.due == Instant::max()) return std::nullopt;
+    return session.due;
   };
   return std::visit(overloaded{[&](const Syncing& state) { return of_session(state.session); },
                                [&](const Protected& state) { return of_session(state.session); },

@@ -29,7 +29,12 @@ struct CoreConfig {
   Duration claim_retry = std::chrono::milliseconds(500);
   // A secondary that does not attach its bulk lane, or does not acknowledge a checkpoint, for this
   // long is lost, whatever its heartbeat says: it must not keep the guest's output for ever (L6).
+  // A checkpoint that cannot be sent within it counts as well: a link that crawls is a lost one.
   Duration answer_timeout = std::chrono::seconds(5);
+  // After a session that we gave up, the next must wait, each time twice as long: every attempt
+  // holds the clients' output until it is given up.
+  Duration setback_first = std::chrono::seconds(5);
+  Duration setback_max = std::chrono::minutes(5);
   // After a capture that failed: long enough that a guest which cannot be captured still runs.
   Duration capture_retry = std::chrono::seconds(1);
   // So many in a row, and the guest goes on unprotected: its output must not wait for ever (L6).
@@ -55,8 +60,9 @@ struct SessionState {
   bool due_now = false;        // asked for by the operator or by a full hold queue
   // Over a fast link the acknowledgement overtakes our own Captured, which another thread sends.
   bool acknowledged_early = false;
-  // idle: the next checkpoint; attaching and awaiting: the peer's answer
-  Instant due{};
+  // idle: the next checkpoint; otherwise: the session is given up. The first copy has no bound,
+  // since it keeps nobody waiting.
+  Instant due = Instant::max();
   Instant next_checkpoint{};
   [[nodiscard]] Epoch open() const { return committed.next(); }
 };
@@ -128,6 +134,7 @@ class Core {
   void on(const GuestEnded& event, Instant now, Actions& actions);
   void on(const BulkAttached& event, Instant now, Actions& actions);
   void on(const PassEnded& event, Instant now, Actions& actions);
+  void on(const StandstillEnded& event, Instant now, Actions& actions);
   void on(const Captured& event, Instant now, Actions& actions);
   void on(const CaptureFailed& event, Instant now, Actions& actions);
   void on(const CommitAcknowledged& event, Instant now, Actions& actions);
@@ -142,9 +149,10 @@ class Core {
   SessionState* session();                 // of Syncing and Protected
   SessionState* session(Session session);  // null unless it is the current one
   [[nodiscard]] bool claim_under_way() const;
-  void begin_checkpoint(SessionState& session, Actions& actions);
+  void begin_checkpoint(SessionState& session, Instant now, Actions& actions);
   void capture(SessionState& session, Actions& actions);
   void lose_peer(const Error& error, Actions& actions);
+  void give_up(const Error& error, Instant now, Actions& actions);
   void committed(SessionState& session, Instant now, Actions& actions);
   void win(Actions& actions);
   void lose(const heartbeat::Ownership& owner, Actions& actions);
@@ -156,6 +164,8 @@ class Core {
   Generation generation_;
   State state_;
   std::optional<Error> refusal_;
+  std::uint32_t setbacks_ = 0;           // sessions in a row that we gave up
+  Instant not_before_ = Instant::min();  // the next session
 };
 
 }  // namespace colo::primary

@@ -39,6 +39,12 @@ struct PassEnded {
   Session session;
   std::uint64_t pages = 0;
 };
+// The standstill of this checkpoint is over; what is left is to send it. Until then the guest's own
+// time-outs bound it: a guest that hangs must not cost the secondary that can take it over.
+struct StandstillEnded {
+  Session session;
+  Epoch epoch;
+};
 // The guest runs again; the checkpoint's last byte was handed to the bulk lane.
 struct Captured {
   Session session;
@@ -76,8 +82,8 @@ struct StopAsked {};
 
 using Event =
     std::variant<ClaimAnswered, ClaimUnanswered, GuestRuns, GuestFailed, GuestEnded, BulkAttached,
-                 PassEnded, Captured, CaptureFailed, CommitAcknowledged, PeerLost, HoldFull, Tick,
-                 PeerAsks, CheckpointAsked, DelaySet, StopAsked>;
+                 PassEnded, StandstillEnded, Captured, CaptureFailed, CommitAcknowledged, PeerLost,
+                 HoldFull, Tick, PeerAsks, CheckpointAsked, DelaySet, StopAsked>;
 
 // --- actions -----------------------------------------------------------------------------------
 // What touches the guest or opens its output (BootGuest, SendPass, Capture, ReleaseAll, DropHeld,

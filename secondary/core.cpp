@@ -182,11 +182,18 @@ void Core::on(const Flushed& event, Instant now, Actions& actions) {
   }
 }
 
-void Core::on(const FlushFailed& event, Instant now, Actions&) {
+void Core::on(const FlushFailed& event, Instant now, Actions& actions) {
   flushing_ = false;
-  flush_void_ = false;
-  flush_retry_ = now + config_.flush_retry;
-  if (auto* takeover = std::get_if<TakingOver>(&state_)) takeover->trouble = event.error.text();
+  const bool into_the_standby = !std::exchange(flush_void_, false);
+  auto* takeover = std::get_if<TakingOver>(&state_);
+  if (takeover == nullptr) {
+    flush_retry_ = now + config_.flush_retry;
+  } else if (takeover->step == Step::flushing && into_the_standby) {
+    // Counted, so that a flush which cannot succeed ends before the operator instead of never.
+    try_again(*takeover, event.error.text(), actions);
+  } else {
+    advance(*takeover, actions);
+  }
 }
 
 }  // namespace colo::secondary

@@ -79,13 +79,30 @@ Result<void> QemuGuest::learn_identity() {
 
 Result<void> QemuGuest::pause() {
   if (!running_) return {};
+  // From here on it may stand still: a QEMU that hangs executes a late stop when it wakes, and
+  // resume() must undo it even if this call failed.
+  running_ = false;
+  stopped_at_.reset();
   if (auto stopped = call("stop"); !stopped) return fail(stopped.error());
   // Also there if QEMU had stopped the guest by itself before.
   auto event = qemu_.qmp->wait_event("STOP", command_timeout);
   if (!event) return explain(event.error());
-  running_ = false;
   stopped_at_ = event->when;
   return {};
+}
+
+// QEMU executes commands in order: behind an answered cont no stop of ours is left, and its state
+// says whether the guest runs. (A cont of a running guest gives no RESUME event to wait for.)
+Result<std::optional<Standstill>> QemuGuest::resumed_from_unknown() {
+  auto status = call("query-status");
+  if (!status) return fail(status.error());
+  if (!status->is_object() || status->value("running", json()) != true) {
+    return fail("guest-not-started", "QEMU took cont, but its guest does not run");
+  }
+  while (qemu_.qmp->take_event("STOP")) continue;
+  while (qemu_.qmp->take_event("RESUME")) continue;
+  running_ = true;
+  return std::optional<Standstill>{};
 }
 
 Result<std::optional<Standstill>> QemuGuest::resume() {
@@ -94,11 +111,11 @@ Result<std::optional<Standstill>> QemuGuest::resume() {
     return fail("guest-not-loaded", "this standby has no device state to go on from");
   }
   if (auto continued = call("cont"); !continued) return fail(continued.error());
+  if (!stopped_at_) return resumed_from_unknown();
   auto event = qemu_.qmp->wait_event("RESUME", command_timeout);
   if (!event) return explain(event.error());
   running_ = true;
-  std::optional<Standstill> standstill;
-  if (stopped_at_) standstill = Standstill{*stopped_at_, event->when};
+  const Standstill standstill{*stopped_at_, event->when};
   stopped_at_.reset();
   return standstill;
 }
@@ -140,7 +157,7 @@ End QemuGuest::end() {
   }
   qemu_.qmp->drain();
   while (const auto event = qemu_.qmp->take_event("SHUTDOWN")) {
-    if (event->data.is_object() && event->data.value("guest", false)) by_guest_ = true;
+    if (event->data.is_object() && event->data.value("guest", json()) == true) by_guest_ = true;
   }
   end.by_guest = by_guest_;
   end.reason = by_guest_ ? "the guest shut itself down; " + describe_end(*qemu_.process)

@@ -41,13 +41,13 @@ class QemuGuest final : public Guest {
       : qemu_(std::move(started)), memory_(std::move(memory)), waiting_(standby) {}
 
   Result<void> learn_identity();
-  Result<std::vector<TrackedRange>> find_regions();
   // Address of an unmapped region inside QEMU; it is looked for until it is found.
   Result<std::uint64_t> address_of(RegionIndex region);
   Result<std::uint64_t> find_unmapped(RegionIndex region, const MemoryMap& map);
   Result<nlohmann::json> call(std::string_view command, nlohmann::json arguments = {});
   // An error of the control connection, told as the end of QEMU where that is the cause.
   [[nodiscard]] tl::unexpected<Error> explain(const Error& error);
+  Result<std::optional<Standstill>> resumed_from_unknown();
   Result<void> feed(ByteView stream);
   Result<void> wait_loaded();
 
@@ -61,8 +61,9 @@ class QemuGuest final : public Guest {
   bool first_scan_ = true;
   bool waiting_;         // a standby that has not loaded
   bool spoilt_ = false;  // a load failed
+  // False also while that is not known: after a stop that was not answered in time.
   bool running_ = false;
-  std::optional<std::chrono::microseconds> stopped_at_;
+  std::optional<std::chrono::microseconds> stopped_at_;  // of a STOP that was seen
   bool by_guest_ = false;
 };
 

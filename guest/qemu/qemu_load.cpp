@@ -80,8 +80,8 @@ Result<void> QemuGuest::wait_loaded() {
   for (;;) {
     auto event = qemu_.qmp->wait_event("MIGRATION", load_timeout);
     if (!event) return fail(event.error());
-    const std::string status =
-        event->data.is_object() ? event->data.value("status", "") : std::string{};
+    using nlohmann::json;
+    const json status = event->data.is_object() ? event->data.value("status", json()) : json();
     if (status == "completed") return {};
     if (status == "failed") return fail("load-failed", "QEMU refused the device state");
   }

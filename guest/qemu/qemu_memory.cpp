@@ -76,7 +76,11 @@ Result<std::uint64_t> QemuGuest::address_of(RegionIndex region) {
 }
 
 Result<void> QemuGuest::start_tracking() {
-  if (tracker_) return {};
+  if (tracker_) {
+    // A second secondary has nothing of what the first was sent.
+    first_scan_ = true;
+    return {};
+  }
   auto uffd = userfaultfd_of(process_id(), end_fd());
   if (!uffd) return fail(uffd.error());
   auto tracker = Tracker::start(process_id(), std::move(*uffd));
@@ -95,18 +99,13 @@ Result<void> QemuGuest::scan(DirtyPages& dirty) {
   const MemoryLayout& layout = identity_.layout;
   COLO_CHECK(dirty.size() == layout.size());
   if (!tracker_) return fail("tracking-not-started", "no write of the guest was tracked yet");
-  // Even when a range fails below, the caller must take everything for dirty the first time.
+  // Everything is dirty the first time, even when a range fails below.
   if (first_scan_) {
     for (std::size_t i = 0; i < layout.size(); ++i) dirty[i].set_range(0, layout[i].pages);
   }
   for (RegionIndex i = 0; i < layout.size(); ++i) {
     const auto address = address_of(i);
-    if (!address) {
-      // Not to be told apart yet: dirty until it is.
-      if (address.error().word != "region-not-found") return fail(address.error());
-      dirty[i].set_range(0, layout[i].pages);
-      continue;
-    }
+    if (!address) return fail(address.error());
     const TrackedRange range{*address, layout[i].pages * page_bytes};
     if (!tracked_[i]) {
       if (auto added = tracker_->add(range); !added) return added;

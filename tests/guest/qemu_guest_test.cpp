@@ -108,6 +108,49 @@ TEST_F(QemuGuest, LosesNoWriteOverManyScansWhileItRuns) {
   EXPECT_EQ(*rest, 0U);
 }
 
+// A second secondary has nothing of what the first was sent; this was once forgotten.
+TEST_F(QemuGuest, TrackingThatIsStartedAgainFindsEverythingDirty) {
+  auto maker = make_guest_maker(config("alpha"));
+  ASSERT_TRUE(maker) << maker.error().text();
+  auto guest = (*maker)->boot();
+  ASSERT_TRUE(guest) << guest.error().text();
+  ASSERT_TRUE((*guest)->resume());
+  const MemoryLayout& layout = (*guest)->identity().layout;
+  for (int session = 0; session < 2; ++session) {
+    ASSERT_TRUE((*guest)->start_tracking());
+    DirtyPages first = no_pages(layout);
+    ASSERT_TRUE((*guest)->scan(first));
+    for (std::size_t i = 0; i < layout.size(); ++i) EXPECT_EQ(first[i].count(), layout[i].pages);
+    DirtyPages second = no_pages(layout);
+    ASSERT_TRUE((*guest)->scan(second));
+    EXPECT_LT(second[1].count(), layout[1].pages);
+  }
+}
+
+// A QEMU that hangs executes a late stop when it wakes; the guest was once left standing by it.
+TEST_F(QemuGuest, RunsAgainAfterAPauseThatWasNotAnsweredInTime) {
+  auto maker = make_guest_maker(config("alpha"));
+  ASSERT_TRUE(maker) << maker.error().text();
+  auto guest = (*maker)->boot();
+  ASSERT_TRUE(guest) << guest.error().text();
+  ASSERT_TRUE((*guest)->resume());
+  ASSERT_TRUE(wait_busy(**guest));
+  ::kill((*guest)->process_id(), SIGSTOP);
+  const auto paused = (*guest)->pause();
+  ::kill((*guest)->process_id(), SIGCONT);
+  ASSERT_FALSE(paused);
+  EXPECT_EQ(paused.error().word, "qmp-timeout");
+  const auto resumed = (*guest)->resume();
+  ASSERT_TRUE(resumed) << resumed.error().text();
+  EXPECT_FALSE(resumed->has_value());
+  EXPECT_TRUE(wait_busy(**guest));
+  // And the times of the next standstill are its own.
+  ASSERT_TRUE((*guest)->pause());
+  const auto again = (*guest)->resume();
+  ASSERT_TRUE(again && *again);
+  EXPECT_LT((*again)->length(), std::chrono::seconds(4));
+}
+
 TEST_F(QemuGuest, IsSeenToEndWhenItIsKilled) {
   auto maker = make_guest_maker(config("alpha"));
   ASSERT_TRUE(maker) << maker.error().text();

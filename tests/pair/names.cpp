@@ -133,6 +133,9 @@ std::string name_of(const primary::Event& event) {
           [](const primary::PassEnded& x) {
             return std::string(with("pass ended, pages", x.pages));
           },
+          [](const primary::StandstillEnded& x) {
+            return std::string(with("standstill ended", x.epoch.value));
+          },
           [](const primary::Captured& x) { return std::string(with("captured", x.epoch.value)); },
           [](const primary::CaptureFailed& x) {
             return std::string(with("capture failed", x.epoch.value));

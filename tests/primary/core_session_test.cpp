@@ -54,6 +54,49 @@ TEST_F(SessionTest, AnAcknowledgementThatOvertakesCapturedIsNotAnError) {
   EXPECT_EQ(find<Release>(actions)->up_to, Epoch{2});
 }
 
+TEST_F(SessionTest, ALinkThatCrawlsIsGivenUpSoThatOutputDoesNotWaitForEver) {
+  protect();
+  wait(CoreConfig{}.delay);
+  ASSERT_NE(find<SendPass>(step(Tick{})), nullptr);
+  wait(CoreConfig{}.answer_timeout);
+  const auto actions = step(Tick{});
+  EXPECT_NE(find<EndSession>(actions), nullptr);
+  EXPECT_NE(find<StartClaim>(actions), nullptr);
+}
+
+TEST_F(SessionTest, AGuestThatHangsInItsStandstillDoesNotCostTheSecondary) {
+  protect();
+  begin_capture();
+  wait(10 * CoreConfig{}.answer_timeout);
+  EXPECT_TRUE(step(Tick{}).empty());
+  step(StandstillEnded{session, Epoch{2}});  // from here on it is the link that is waited for
+  wait(CoreConfig{}.answer_timeout);
+  EXPECT_NE(find<EndSession>(step(Tick{})), nullptr);
+}
+
+TEST_F(SessionTest, TheFirstCopyMayTakeAsLongAsItTakes) {
+  boot();
+  step(PeerAsks{session, "beta"});
+  step(BulkAttached{session});
+  EXPECT_FALSE(core.deadline());
+  wait(100 * CoreConfig{}.answer_timeout);
+  EXPECT_TRUE(step(Tick{}).empty());
+}
+
+TEST_F(SessionTest, AfterASessionThatWasGivenUpTheNextOneMustWait) {
+  protect();
+  wait(CoreConfig{}.delay);
+  step(Tick{});
+  wait(CoreConfig{}.answer_timeout);
+  step(Tick{});
+  step(ClaimAnswered{heartbeat::ClaimWon{core.generation().next()}});
+  ASSERT_TRUE(is<Solo>());
+  const Session next = session.next();
+  EXPECT_NE(find<RefusePeer>(step(PeerAsks{next, "beta"})), nullptr);
+  wait(CoreConfig{}.setback_first);
+  EXPECT_NE(find<AcceptPeer>(step(PeerAsks{next, "beta"})), nullptr);
+}
+
 TEST_F(SessionTest, AnAcknowledgementOfACaptureThatFailedEndsTheSession) {
   protect();
   begin_capture();

@@ -103,9 +103,25 @@ TEST_F(TakeoverTest, AFlushThatFailedOnceDoesNotAskForTicksAfterTheTakeover) {
   gone();
   won();
   step(FlushFailed{error});
-  tick_at_deadline();
+  step(StandbyReady{});
   flushed(2);
   EXPECT_FALSE(core.deadline());
+}
+
+// A flush that could not succeed was once tried for ever, and `takeover` answered "already".
+TEST_F(TakeoverTest, AFlushThatKeepsFailingEndsBeforeTheOperator) {
+  stand_by();
+  staged(2);
+  gone();
+  won();
+  for (std::uint32_t attempt = 1; attempt < CoreConfig{}.load_attempts; ++attempt) {
+    EXPECT_NE(find<PrepareStandby>(step(FlushFailed{error})), nullptr);
+    EXPECT_NE(find<StartFlush>(step(StandbyReady{})), nullptr);
+  }
+  step(FlushFailed{error});
+  ASSERT_TRUE(is<TakingOver>());
+  EXPECT_EQ(std::get<TakingOver>(core.state()).step, Step::failed);
+  EXPECT_NE(find<PrepareStandby>(step(TakeoverAsked{})), nullptr);
 }
 
 TEST_F(TakeoverTest, TheOperatorsTakeoverTellsAHealthyPrimaryOnlyWithTheAnswer) {
