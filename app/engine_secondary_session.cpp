@@ -34,6 +34,7 @@ void SecondarySide::execute(const secondary::Join&) {
 
 void SecondarySide::join_failed(const Error& error) {
   drop_session("");
+  host_.read_ownership([](const auto&) {});  // whether there is anybody to join
   feed(secondary::JoinFailed{error});
 }
 

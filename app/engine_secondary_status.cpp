@@ -40,15 +40,25 @@ Words takeover_words(const secondary::TakingOver& s, const Host& host) {
   return {State::taking_over, std::string(word_of(s.step)) + attempt + trouble, ""};
 }
 
+Words joining_words(const secondary::Joining& s, const Host& host) {
+  const std::string trouble = s.trouble.empty() ? "dialing " + host.peer_name() : s.trouble;
+  if (host.owners.empty() || !host.owners.back().owner.empty()) {
+    return {State::joining, trouble, host.command("status", host.peer_name())};
+  }
+  // Dialing for ever would not bring it back: somebody must boot it.
+  const std::string& first = host.config.first_primary;
+  return {State::joining,
+          "the guest was ended on purpose and nobody owns it; " + first + " boots it; " + trouble,
+          first == host.name ? "end this engine and start it again: it then boots the guest"
+                             : "on " + first + ": colo run " + host.config_file.string()};
+}
+
 Words words_of(const secondary::Core& core, const Host& host) {
   const std::string peer = host.peer_name();
   const std::string committed = std::to_string(core.committed().value);
   return std::visit(
       overloaded{
-          [&](const secondary::Joining& s) {
-            return Words{State::joining, s.trouble.empty() ? "dialing " + peer : s.trouble,
-                         host.command("status", peer)};
-          },
+          [&](const secondary::Joining& s) { return joining_words(s, host); },
           [&](const secondary::Receiving& s) {
             return Words{State::syncing,
                          "the first copy from " + s.host + " arrives; no takeover is possible yet",

@@ -76,6 +76,10 @@ std::optional<ByteView> OutsideEnd::receive(MutableBytes space) {
   return std::nullopt;
 }
 
+void OutsideEnd::leave() {
+  if (!port_.other.empty()) ::unlink(port_.name.c_str());
+}
+
 void OutsideEnd::down(int error) {
   if (told_) return;
   told_ = true;

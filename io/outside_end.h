@@ -22,6 +22,9 @@ class OutsideEnd {
   [[nodiscard]] std::size_t waiting_bytes() const { return waiting_bytes_; }
   std::size_t drop_waiting();
 
+  // For the end of the engine: removes the file of our own socket. REQUIRES: nothing follows.
+  void leave();
+
   // One frame from outside into `space`; nothing: none there now.
   std::optional<ByteView> receive(MutableBytes space);
 

@@ -50,6 +50,7 @@ class Gate : public PacketGate {
     }
     wake();
     thread_.join();
+    for (Port& port : ports_) port.outside.leave();
   }
 
   void open(std::span<const InsidePort> inside) override {

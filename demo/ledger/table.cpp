@@ -24,8 +24,7 @@ void fill(std::uint64_t* words, std::uint64_t index, std::uint64_t round) {
 
 }  // namespace
 
-Table::Table(std::size_t page_count)
-    : page_count_(page_count), words_(page_count * words_per_page) {
+Table::Table(std::size_t page_count) : page_count_(page_count), pages_(page_count) {
   for (std::size_t index = 0; index < page_count_; ++index) fill(page(index), index, 0);
 }
 

@@ -19,6 +19,10 @@ namespace colo::demo {
 class Table {
  public:
   static constexpr std::size_t words_per_page = 4096 / sizeof(std::uint64_t);
+  // Aligned like the machine's own pages: a page of the table is one page that gets dirty.
+  struct alignas(4096) Page {
+    std::uint64_t words[words_per_page];
+  };
 
   // REQUIRES: page_count is a power of two, so that the scattered order meets every page.
   explicit Table(std::size_t page_count);
@@ -28,13 +32,13 @@ class Table {
   std::optional<std::string> rewrite_next();
 
   // For the tests, which need a page to be wrong.
-  [[nodiscard]] std::uint64_t* page(std::size_t index) { return &words_[index * words_per_page]; }
+  [[nodiscard]] std::uint64_t* page(std::size_t index) { return pages_[index].words; }
   [[nodiscard]] std::size_t next_index() const;
 
  private:
   std::size_t page_count_;
   std::uint64_t visits_ = 0;
-  std::vector<std::uint64_t> words_;
+  std::vector<Page> pages_;
 };
 
 }  // namespace colo::demo
