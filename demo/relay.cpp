@@ -72,6 +72,7 @@ Result<std::array<RelayedHost, 2>> Relay::start() {
 
 Relay::~Relay() {
   stopping_ = true;
+  mend();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -80,12 +81,21 @@ void Relay::cut() {
   cut_ = true;
 }
 
+void Relay::mend() {
+  {
+    const std::scoped_lock lock(mutex_);
+    cut_ = false;
+  }
+  changed_.notify_one();
+}
+
 void Relay::carry() {
   while (!stopping_) {
     await_traffic();
-    const std::scoped_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
     // The sockets stay open: what arrives is neither taken nor refused.
-    if (cut_) return;
+    changed_.wait(lock, [this] { return !cut_; });
+    if (stopping_) return;
     for (std::size_t i = 0; i < 2; ++i) {
       accept_for(i);
       pass_datagrams(i);

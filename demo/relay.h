@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <mutex>
@@ -37,8 +38,9 @@ class Relay {
   // Chooses all ports; those of the engines are free now, and nobody is told of them but the
   // caller.
   Result<std::array<RelayedHost, 2>> start();
-  // When this returns, nothing passes any more.
+  // When this returns, nothing passes any more, until it is mended: then what waited goes on.
   void cut();
+  void mend();
 
  private:
   struct Pipe {  // one direction of a connection
@@ -63,6 +65,7 @@ class Relay {
   std::array<UniqueFd, 2> listeners_, datagrams_;
   std::list<Connection> connections_;
   std::mutex mutex_;  // held while anything moves
+  std::condition_variable changed_;
   bool cut_ = false;  // under the mutex
   std::atomic<bool> stopping_ = false;
   std::thread thread_;

@@ -110,5 +110,12 @@ TEST_F(RelayTest, IsSilentOnceItIsCut) {
   EXPECT_FALSE(readable(alphas_end_.get(), short_ms));
 }
 
+TEST_F(RelayTest, GoesOnWithWhatWaitedOnceItIsMended) {
+  relay_.cut();
+  ::send(alphas_end_.get(), "late", 4, 0);
+  relay_.mend();
+  EXPECT_EQ(read_exactly(betas_end_.get(), 4), "late");
+}
+
 }  // namespace
 }  // namespace colo::demo

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "guest/embedded/ethernet.h"
+#include "guest/embedded/ledger.h"
 #include "guest/embedded/machine.h"
 
 namespace colo::e2e {
@@ -28,7 +29,23 @@ Bytes question() {
       embedded::broadcast_mac, true, ours, embedded::ipv4(10, 77, 0, 2), {}, embedded::card_ip(0)});
 }
 
+void send_to(int socket, const std::filesystem::path& engine, ByteView frame) {
+  const sockaddr_un theirs = address_of(engine);
+  ::sendto(socket, frame.data(), frame.size(), MSG_NOSIGNAL,
+           reinterpret_cast<const sockaddr*>(&theirs), sizeof theirs);
+}
+
 }  // namespace
+
+void crash_guest(const Pair& pair, const std::string& host) {
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const embedded::LedgerRequest crash{embedded::LedgerOperation::crash, 1, 1, {}};
+  const embedded::MacAddress ours{{0x52, 0x54, 0x00, 0xC0, 0x01, 0x03}};
+  send_to(socket.get(), pair.engine_cable(host),
+          embedded::build_frame(embedded::UdpDatagram{
+              ours, embedded::card_mac(0), embedded::ipv4(10, 77, 0, 3), embedded::card_ip(0),
+              40001, embedded::ledger_port, embedded::encode(crash)}));
+}
 
 Wiretap::Wiretap(const Pair& pair) {
   for (const char* host : {alpha, beta}) {
@@ -43,11 +60,7 @@ Wiretap::Wiretap(const Pair& pair) {
 
 void Wiretap::ask() {
   const Bytes frame = question();
-  for (const Cable& cable : cables_) {
-    const sockaddr_un theirs = address_of(cable.engine);
-    ::sendto(cable.socket.get(), frame.data(), frame.size(), MSG_NOSIGNAL,
-             reinterpret_cast<const sockaddr*>(&theirs), sizeof theirs);
-  }
+  for (const Cable& cable : cables_) send_to(cable.socket.get(), cable.engine, frame);
 }
 
 void Wiretap::listen() {

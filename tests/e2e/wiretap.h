@@ -32,4 +32,7 @@ class Wiretap {
   std::vector<Cable> cables_;
 };
 
+// Makes the guest of this host crash, as a client can ask it to.
+void crash_guest(const Pair& pair, const std::string& host);
+
 }  // namespace colo::e2e
