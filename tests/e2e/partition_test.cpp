@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "tests/e2e/pair_fixture.h"
+#include "tests/e2e/small_disk.h"
 #include "tests/e2e/wiretap.h"
 
 namespace colo::e2e {
@@ -169,6 +170,26 @@ TEST(Partition, WithoutTheArbiterASecondaryWaitsWithItsTakeover) {
     return status.reason.find("arbiter") != std::string::npos && !status.next.empty();
   }));
   arbiter.back();
+  ASSERT_TRUE(pair.becomes(beta, State::solo));
+  ASSERT_TRUE(pair.answers());
+  EXPECT_TRUE(pair.owned(beta, "alpha beta"));
+  EXPECT_TRUE(pair.conversation_holds());
+}
+
+TEST(Partition, AFullArbiterAnswersNobodyUntilThereIsRoomAgain) {
+  Pair pair;
+  const SmallDisk disk(pair.folder().arbiter());
+  if (!disk.mounted()) GTEST_SKIP() << "needs root, to mount a small disk";
+  pair.protect();
+  pair.talk();
+  ASSERT_TRUE(pair.answers());
+  disk.fill();
+  pair.kill(alpha);
+  ASSERT_TRUE(pair.shows(beta, "the full disk", [](const app::Status& status) {
+    return status.state == State::claiming &&
+           status.reason.find("No space left on device") != std::string::npos;
+  }));
+  disk.make_room();
   ASSERT_TRUE(pair.becomes(beta, State::solo));
   ASSERT_TRUE(pair.answers());
   EXPECT_TRUE(pair.owned(beta, "alpha beta"));

@@ -1,13 +1,9 @@
 // What an operator can get wrong on one host: each is named, with the way out, and the guest that
 // runs already is left alone.
-#include <sys/mount.h>
-#include <unistd.h>
-
-#include <fstream>
-
 #include "io/key_file.h"
 #include "tests/e2e/fake_peer.h"
 #include "tests/e2e/pair_fixture.h"
+#include "tests/e2e/small_disk.h"
 
 namespace colo::e2e {
 namespace {
@@ -123,23 +119,12 @@ TEST_F(Differs, Tls) {
 }
 
 TEST(Refusals, ADiskThatIsFullIsSaidAtTheStart) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to mount a small disk";
   Pair pair;
-  const fs::path disk = pair.folder().path() / "disk";
-  fs::create_directory(disk);
-  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=64k,nr_inodes=16") != 0) {
-    GTEST_SKIP() << "no file systems can be mounted here";
-  }
-  struct Unmount {
-    fs::path disk;
-    ~Unmount() { ::umount2(disk.c_str(), MNT_DETACH); }
-  } const unmount{disk};
-  {
-    std::ofstream filler(disk / "filler");
-    for (int page = 0; page < 32 && filler; ++page) filler << std::string(4096, 'x') << std::flush;
-  }
+  const SmallDisk disk(pair.folder().path() / "disk");
+  if (!disk.mounted()) GTEST_SKIP() << "needs root, to mount a small disk";
+  disk.fill();
   const fs::path config =
-      pair.changed("full.toml", pair.folder().run_directory().string(), disk.string());
+      pair.changed("full.toml", pair.folder().run_directory().string(), disk.path().string());
   const Ran ran = pair.colo_run(alpha, config);
   EXPECT_EQ(ran.status, 1);
   EXPECT_THAT(ran.err, HasSubstr("run-directory"));
