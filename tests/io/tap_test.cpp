@@ -90,9 +90,9 @@ class Tap : public testing::Test {
     return frame;
   }
   void guest_sends(ByteView frame) const {
-    Bytes bytes(3);
-    bytes.push_back(static_cast<std::byte>(frame.size()));
-    bytes.insert(bytes.end(), frame.begin(), frame.end());
+    Bytes bytes(4 + frame.size());
+    bytes[3] = static_cast<std::byte>(frame.size());
+    std::copy(frame.begin(), frame.end(), bytes.begin() + 4);
     ASSERT_EQ(::send(guest_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
   }
