@@ -8,8 +8,7 @@
 
 namespace colo::secondary {
 
-Core::Core(CoreConfig config)
-    : config_(config), state_(Joining{}) {}
+Core::Core(CoreConfig config) : config_(config), state_(Joining{}) {}
 
 void Core::step(const Event& event, Instant now, std::vector<Action>& actions) {
   refusal_.reset();
