@@ -139,7 +139,7 @@ TEST_F(CheckTest, MissesATap) {
 
 TEST_F(CheckTest, RefusesAnInterfaceThatIsNoTap) {
   config.hosts[0].outside = {{"net0", "tap:lo"}};
-  EXPECT_THAT(found(), testing::ElementsAre("missing outside-missing"));
+  EXPECT_THAT(found(), testing::ElementsAre("missing bad-address"));
 }
 
 TEST_F(CheckTest, MissesTheDirectoryOfASocket) {
