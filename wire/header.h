@@ -16,7 +16,7 @@
 namespace colo::wire {
 
 inline constexpr std::uint32_t magic = 0x4f4c4f43;  // "COLO" in a hex dump
-inline constexpr std::uint16_t protocol_version = 1;
+inline constexpr std::uint16_t protocol_version = 2;
 inline constexpr std::size_t header_bytes = 56;
 // The largest body: 256 pages with their table fit; a decoder never holds more than one.
 inline constexpr std::uint32_t body_bytes_max = 2U << 20;

@@ -161,12 +161,22 @@ Result<GuestEnded> decode_guest_ended(ByteView body) {
 }
 
 Bytes encode(const Alive& alive, FrameNumbers numbers) {
-  return frame_of(Kind::alive, numbers, [&](ByteWriter& out) { out.integer(alive.count); });
+  COLO_CHECK(!alive.speaks || alive.generation > Generation{});
+  return frame_of(Kind::alive, numbers, [&](ByteWriter& out) {
+    out.integer(alive.count);
+    out.integer(alive.generation.value);
+    out.flag(alive.speaks);
+  });
 }
 
 Result<Alive> decode_alive(ByteView body) {
   return message_of<Alive>(Kind::alive, body, [](ByteReader& in, Alive& alive) {
     alive.count = in.integer<std::uint64_t>("count");
+    alive.generation = {in.integer<std::uint64_t>("generation")};
+    alive.speaks = in.flag("speaks");
+    if (alive.speaks && alive.generation == Generation{}) {
+      in.refuse("speaks", "nobody owns generation 0");
+    }
   });
 }
 

@@ -64,6 +64,10 @@ struct GuestEnded {
 };
 struct Alive {
   std::uint64_t count = 0;
+  // What the sender says of the ownership. speaks: it owns `generation` and its guest runs there.
+  // REQUIRES, and decoding checks: nobody speaks in generation 0.
+  Generation generation{};
+  bool speaks = false;
 };
 struct Progress {
   std::uint64_t sent_pages = 0;

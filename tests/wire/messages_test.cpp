@@ -60,6 +60,8 @@ TEST(Messages, TheSmallOnesComeBackAsTheyWere) {
   const auto alive = decode_alive(body_of(encode(samples::alive(), samples::numbers)));
   ASSERT_TRUE(alive);
   EXPECT_EQ(alive->count, 12345U);
+  EXPECT_EQ(alive->generation, Generation{7});
+  EXPECT_TRUE(alive->speaks);
   const auto progress = decode_progress(body_of(encode(samples::progress(), samples::numbers)));
   ASSERT_TRUE(progress);
   EXPECT_EQ(progress->sent_pages, 1000U);
@@ -194,6 +196,13 @@ TEST(Messages, ACommitOfMoreZeroPagesThanPagesIsRefused) {
   const auto commit = decode_commit(body_of(encode(Commit{5, 6, 0, 0}, samples::numbers)));
   ASSERT_FALSE(commit);
   EXPECT_EQ(commit.error().text(), "bad-body: commit: zero pages: 6, at most 5");
+}
+
+TEST(Messages, NobodySpeaksInGenerationNought) {
+  Bytes body = body_of(encode(Alive{1, {}, false}, samples::numbers));
+  ASSERT_TRUE(decode_alive(body));
+  body.back() = std::byte{1};
+  EXPECT_EQ(decode_alive(body).error().text(), "bad-body: alive: speaks: nobody owns generation 0");
 }
 
 TEST(Text, CleanTextIsUtf8WithoutControlCharacters) {
