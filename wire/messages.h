@@ -62,12 +62,17 @@ struct GuestEnded {
   std::string reason;
   bool by_guest = false;
 };
+// What the sender can say of the guest.
+enum class GuestHere : std::uint8_t {
+  none = 0,    // nothing that matters to the peer: no guest, a standby, one that is not its own
+  runs = 1,    // the sender owns `generation`, and its guest runs
+  paused = 2,  // it lost the guest and keeps it paused: it could resume it
+};
 struct Alive {
   std::uint64_t count = 0;
-  // What the sender says of the ownership. speaks: it owns `generation` and its guest runs there.
-  // REQUIRES, and decoding checks: nobody speaks in generation 0.
-  Generation generation{};
-  bool speaks = false;
+  Generation generation{};  // that the sender owns, or owned last; 0: none
+  // REQUIRES, and decoding checks: no guest runs in generation 0.
+  GuestHere guest = GuestHere::none;
 };
 struct Progress {
   std::uint64_t sent_pages = 0;

@@ -61,7 +61,7 @@ TEST(Messages, TheSmallOnesComeBackAsTheyWere) {
   ASSERT_TRUE(alive);
   EXPECT_EQ(alive->count, 12345U);
   EXPECT_EQ(alive->generation, Generation{7});
-  EXPECT_TRUE(alive->speaks);
+  EXPECT_EQ(alive->guest, GuestHere::runs);
   const auto progress = decode_progress(body_of(encode(samples::progress(), samples::numbers)));
   ASSERT_TRUE(progress);
   EXPECT_EQ(progress->sent_pages, 1000U);
@@ -198,11 +198,15 @@ TEST(Messages, ACommitOfMoreZeroPagesThanPagesIsRefused) {
   EXPECT_EQ(commit.error().text(), "bad-body: commit: zero pages: 6, at most 5");
 }
 
-TEST(Messages, NobodySpeaksInGenerationNought) {
-  Bytes body = body_of(encode(Alive{1, {}, false}, samples::numbers));
+TEST(Messages, NoGuestRunsInGenerationNought) {
+  Bytes body = body_of(encode(Alive{1, {}, GuestHere::none}, samples::numbers));
   ASSERT_TRUE(decode_alive(body));
   body.back() = std::byte{1};
-  EXPECT_EQ(decode_alive(body).error().text(), "bad-body: alive: speaks: nobody owns generation 0");
+  EXPECT_EQ(decode_alive(body).error().text(), "bad-body: alive: guest: nobody owns generation 0");
+  body.back() = std::byte{2};
+  EXPECT_EQ(decode_alive(body)->guest, GuestHere::paused);
+  body.back() = std::byte{3};
+  EXPECT_EQ(decode_alive(body).error().text(), "bad-body: alive: guest: 3 says nothing");
 }
 
 TEST(Text, CleanTextIsUtf8WithoutControlCharacters) {

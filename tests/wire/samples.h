@@ -37,7 +37,7 @@ inline Refuse refuse() {
 }
 inline Goodbye goodbye() { return {"asked to end", true}; }
 inline GuestEnded guest_ended() { return {"QEMU was killed by signal 9", false}; }
-inline Alive alive() { return {12345, {7}, true}; }
+inline Alive alive() { return {12345, {7}, GuestHere::runs}; }
 inline Progress progress() { return {1000, 130072}; }
 inline Attach attach() { return {token()}; }
 inline DeviceState device_state() { return {81920, hash128(page_of(3))}; }
