@@ -69,6 +69,7 @@ struct SessionState {
   Epoch base{0};         // the checkpoint that the session began from; 0: whole copy
   bool resumed = false;  // a base was agreed on; also for the rest of a first copy, base 0
   Epoch committed{0};    // acknowledged by the secondary
+  bool sent = false;  // the open checkpoint's standstill is over: it may be complete there already
   std::uint32_t passes = 0;
   std::uint32_t failures = 0;  // captures in a row
   bool cut = false;            // output is held: the secondary may hold a complete checkpoint
@@ -223,7 +224,8 @@ class Core {
 
   // switchover
   void hand_over(HandingOver& handing, Instant now, Actions& actions);
-  void cancel_handover(const Error& error, Instant now, Actions& actions);
+  void cancel_handover(const Error& error, Actions& actions);
+  void stay(const Error& error, Actions& actions);
   void tick_handover(HandingOver& handing, Instant now, Actions& actions);
 
   // ownership
@@ -231,12 +233,15 @@ class Core {
   void tick_claiming(Claiming& claiming, Instant now, Actions& actions);
   void win(Actions& actions);
   void lose(const heartbeat::Ownership& owner, Instant now, Actions& actions);
+  void left_by_us(Generation peer, Actions& actions);
+  void tick_lost(Lost& lost, Instant now, Actions& actions);
   void end_unknown(const Error& error, Actions& actions);
   void end_for_nobody(std::string reason, Actions& actions);
   void end_here(std::string reason, std::string remedy, bool exit, Actions& actions);
 
   // What the last session left on the secondary: a session may go on from it.
   struct Base {
+    Session session;
     Epoch committed;
     bool sent = false;  // the checkpoint after it may be complete there, unknown to us
   };

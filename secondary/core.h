@@ -188,15 +188,18 @@ class Core {
   // of Receiving, Standby, HandingOver, Suspecting
   [[nodiscard]] std::optional<Session> session() const;
 
+  [[nodiscard]] std::string host() const;  // of that session
+
   // sessions
-  void rejoin(std::string trouble, Instant now, Actions& actions);
-  void resume(const Joined& event, Suspecting& suspecting, Instant now, Actions& actions);
-  void suspect(Session session, std::string host, const PeerSuspected& event, Instant now);
-  void end_receiving(Session session, const Error& error, bool returns, Instant now,
-                     Actions& actions);
-  void stand_by(Session session, std::string host, Actions& actions);
-  void dial(Instant now, Actions& actions);
+  [[nodiscard]] bool can_dial() const;
+  void dial(Actions& actions);
   void stop_dialling(Actions& actions);
+  void join(const Joined& event, Instant now, Actions& actions);
+  void rejoin_suspect(const Joined& event, Suspecting& suspecting, Instant now, Actions& actions);
+  void receive(const Joined& event, Actions& actions);
+  void rejoin(std::string trouble, Instant now, Actions& actions);
+  void stand_by(Session session, std::string host, Actions& actions);
+  void forget(Actions& actions);
 
   // the standby guest
   void standby_changed(bool ready);
@@ -204,18 +207,23 @@ class Core {
   void replace_if_used(Actions& actions);
   void flush(Actions& actions);
   void load(Actions& actions);
+  void tick_standby(Instant now, Actions& actions);
+  [[nodiscard]] bool takes_it() const;
+  [[nodiscard]] bool lacks_standby() const;
 
   // claims and takeovers
   void claim(std::string cause, std::string farewell, Actions& actions);
   void claim_quietly(std::string cause, bool switchover, Actions& actions);
   void end_open_session(Actions& actions);
-  void claim_lost(const heartbeat::Ownership& current, Instant now, Actions& actions);
+  void take_over(Generation generation, Actions& actions);
   void answered_after_stop(const heartbeat::ClaimAnswer* answer, Actions& actions);
   void advance(TakingOver& takeover, Actions& actions);
   void advance(HandingOver& handing, Actions& actions);
   void fail_handover(const Error& error, Actions& actions);
   void try_again(TakingOver& takeover, std::string trouble, Actions& actions);
+  void run(TakingOver& takeover, Actions& actions);
   void give_back(std::string cause, Actions& actions);
+  void given_back(Generation generation, Instant now, Actions& actions);
 
   CoreConfig config_;
   State state_;
