@@ -76,7 +76,7 @@ void Core::begin_session(const PeerAsks& event, Instant now, Actions& actions) {
   fresh.host = event.host;
   fresh.due = now + config_.answer_timeout;
   state_ = Syncing{std::move(fresh)};
-  actions.push_back(AcceptPeer{event.session, generation_, std::nullopt});
+  actions.push_back(AcceptPeer{event.session, generation_});
 }
 
 // Out of Reconnecting the secondary can take over from what it holds, as ever: output stays held.

@@ -31,7 +31,7 @@ void Core::begin_checkpoint(SessionState& session, Instant now, Actions& actions
   session.phase = Phase::passing;
   session.due = session.cut ? now + config_.answer_timeout : Instant::max();
   session.passes = 1;
-  actions.push_back(SendPass{session.session, session.open(), false, std::nullopt});
+  actions.push_back(SendPass{session.session, session.open()});
 }
 
 void Core::on(const PassEnded& event, Instant, Actions& actions) {
@@ -41,7 +41,7 @@ void Core::on(const PassEnded& event, Instant, Actions& actions) {
   const std::uint32_t passes_max = current->cut ? config_.passes_max : config_.passes_first;
   if (event.pages > config_.residual_pages && current->passes < passes_max) {
     ++current->passes;
-    actions.push_back(SendPass{current->session, current->open(), false, std::nullopt});
+    actions.push_back(SendPass{current->session, current->open()});
     return;
   }
   capture(*current, actions);

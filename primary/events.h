@@ -117,7 +117,7 @@ struct Held {
 struct PeerAsks {  // a secondary whose hello agrees with us wants to join
   Session session;
   std::string host;
-  std::optional<Held> held;
+  std::optional<Held> held{};
 };
 struct CheckpointAsked {};
 struct DelaySet {
@@ -153,7 +153,7 @@ struct BootGuest {};
 struct AcceptPeer {
   Session session;
   Generation generation;
-  std::optional<Epoch> base;
+  std::optional<Epoch> base{};
 };
 struct RefusePeer {
   Session session;
@@ -167,7 +167,7 @@ struct SendPass {
   Session session;
   Epoch epoch;
   bool first = false;
-  std::optional<Epoch> base;  // only with first
+  std::optional<Epoch> base{};  // only with first
 };
 // Stop the guest, take checkpoint `epoch`, cut the output, let the guest run, send the rest.
 // begins_hold: the first checkpoint of a session; output is held from its cut on (L1), if it was

@@ -23,7 +23,7 @@ struct Joined {
   Session session;
   std::string host;
   Generation generation;
-  std::optional<Epoch> base;  // the checkpoint of ours that the primary goes on from
+  std::optional<Epoch> base{};  // the checkpoint of ours that the primary goes on from
 };
 struct JoinFailed {
   Error error;

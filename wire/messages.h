@@ -65,7 +65,7 @@ struct Hello {
   std::string host;
   std::string run;  // random word per engine process
   Agreement agreement;
-  std::optional<Held> held;
+  std::optional<Held> held{};
 };
 struct Welcome {
   std::string host;
@@ -96,7 +96,7 @@ enum class GuestHere : std::uint8_t {
 };
 struct Alive {
   std::uint64_t count = 0;
-  Generation generation;  // that the sender owns, or owned last; 0: none
+  Generation generation{};  // that the sender owns, or owned last; 0: none
   GuestHere guest = GuestHere::none;
 };
 // The switchover; header.epoch is the checkpoint's number.

@@ -148,7 +148,7 @@ TEST_F(TakeoverTest, AStopDuringAClaimWaitsForItsAnswerAndGivesUpWhatItWon) {
   EXPECT_EQ(find<Exit>(step(StopAsked{})), nullptr);
   const auto actions = won();
   ASSERT_NE(find<StartClaim>(actions), nullptr);
-  EXPECT_TRUE(find<StartClaim>(actions)->nobody);
+  EXPECT_EQ(find<StartClaim>(actions)->for_whom, For::nobody);
   EXPECT_NE(find<Exit>(won()), nullptr);
 }
 
@@ -163,7 +163,7 @@ TEST_F(TakeoverTest, AStopDuringTheTakeoverGivesTheGuestUp) {
   load();
   const auto actions = step(StopAsked{});
   ASSERT_NE(find<StartClaim>(actions), nullptr);
-  EXPECT_TRUE(find<StartClaim>(actions)->nobody);
+  EXPECT_EQ(find<StartClaim>(actions)->for_whom, For::nobody);
   EXPECT_NE(find<Exit>(step(ClaimUnanswered{error})), nullptr);
 }
 
