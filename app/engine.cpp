@@ -70,15 +70,16 @@ Result<void> Engine::open() {
   if (!gate) return fail(gate.error());
   host_.gate = std::move(*gate);
 
-  io::HeartbeatOptions heartbeat{host_.key, host_.name, {}, config.heartbeat.interval};
+  io::HeartbeatOptions heartbeat{host_.key, host_.name, host_.run, {}, config.heartbeat.interval};
   const HostConfig& own = config.own(host_.name);
   const HostConfig& peer = config.peer_of(host_.name);
   for (std::size_t i = 0; i < own.heartbeat.size(); ++i) {
     heartbeat.links.push_back({udp(own.heartbeat_listen[i]), udp(peer.heartbeat[i])});
   }
-  auto links = io::HeartbeatLinks::start(loop_, std::move(heartbeat), [this](std::size_t link) {
-    if (side_) side_->heard(link);
-  });
+  auto links = io::HeartbeatLinks::start(loop_, std::move(heartbeat),
+                                         [this](std::size_t link, const io::PeerState&) {
+                                           if (side_) side_->heard(link);
+                                         });
   if (!links) return fail(links.error());
   heartbeat_ = std::move(*links);
 

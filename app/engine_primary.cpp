@@ -4,6 +4,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include "app/engine_trace.h"
 #include "base/overloaded.h"
 #include "io/clock.h"
 
@@ -54,9 +55,11 @@ std::optional<Error> PrimarySide::feed(primary::Event event) {
     const primary::Event next = std::move(events_.front());
     events_.pop_front();
     std::vector<primary::Action> actions;
+    trace_step(next);
     core_.step(next, io::steady_now(), actions);
     if (core_.refusal()) refusal = core_.refusal();
     for (const primary::Action& action : actions) {
+      trace_step(action);
       std::visit([this](const auto& known) { execute(known); }, action);
     }
     note_state();

@@ -27,6 +27,7 @@ struct PrimarySession {
   wire::Token token{};
   std::shared_ptr<io::BulkSender> bulk;
   std::unique_ptr<primary::FrameSink> sink;
+  std::shared_ptr<primary::Lineage> lineage;
   std::unique_ptr<primary::Capturer> capturer;  // on the guest's thread
   std::unique_ptr<heartbeat::Detector> detector;
   std::atomic<std::uint64_t> sent_pages{0};
@@ -95,6 +96,7 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   std::function<void(SideEnds)> ends_;
   primary::Core core_;
   std::shared_ptr<guest::Guest> guest_;
+  std::shared_ptr<primary::Lineage> lineage_;  // the guest's; used on its thread
   bool guest_runs_ = false;
   std::unique_ptr<EndWatch> end_watch_;
   std::unique_ptr<io::Listener> listener_;

@@ -104,7 +104,10 @@ void PrimarySide::on_attach(io::BulkConnection connection, const wire::Attach& a
                               });
                             });
   session_->sink = std::make_unique<LaneSink>(session_->bulk, host_.config.limits.stream_timeout);
+  if (!lineage_) lineage_ = std::make_shared<primary::Lineage>(guest_->identity().layout);
+  session_->lineage = lineage_;
   primary::CaptureOptions options;
+  options.token = session_->token;
   options.pause_max = host_.config.limits.pause_max;
   options.now = io::steady_now;
   options.standstill_ended = [weak, number, &loop = host_.loop](Epoch epoch) {
@@ -119,8 +122,8 @@ void PrimarySide::on_attach(io::BulkConnection connection, const wire::Attach& a
     current->pending_pages = pending > pages ? pending - pages : 0;
   };
   session_->pending_pages = guest_->identity().memory_bytes() / page_bytes;
-  session_->capturer = std::make_unique<primary::Capturer>(*guest_, *session_->sink,
-                                                           core_.generation(), std::move(options));
+  session_->capturer = std::make_unique<primary::Capturer>(
+      *guest_, *session_->lineage, *session_->sink, core_.generation(), std::move(options));
   spdlog::info("{} attached its bulk lane ({})", session_->host,
                session_->bulk->figures().uring ? "io_uring" : "plain sockets");
   feed(primary::BulkAttached{number});

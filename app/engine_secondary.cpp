@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "app/engine_trace.h"
 #include "base/overloaded.h"
 #include "io/clock.h"
 
@@ -38,9 +39,11 @@ std::optional<Error> SecondarySide::feed(secondary::Event event) {
     const secondary::Event next = std::move(events_.front());
     events_.pop_front();
     std::vector<secondary::Action> actions;
+    trace_step(next);
     core_.step(next, io::steady_now(), actions);
     if (core_.refusal()) refusal = core_.refusal();
     for (const secondary::Action& action : actions) {
+      trace_step(action);
       std::visit([this](const auto& known) { execute(known); }, action);
     }
     note_state();

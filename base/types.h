@@ -53,6 +53,14 @@ struct PageId {
   friend constexpr auto operator<=>(const PageId&, const PageId&) = default;
 };
 
+// `count` pages of one region, from `first` on.
+struct PageRange {
+  RegionIndex region = 0;
+  PageIndex first = 0;
+  std::uint64_t count = 0;
+  friend bool operator==(const PageRange&, const PageRange&) = default;
+};
+
 // One memory region as both hosts must see it. Mapped: the engine has the guest's own pages in
 // its address space. Not mapped (QEMU's video memory, ROMs): reached through the guest only.
 struct RegionLayout {

@@ -39,6 +39,18 @@ Result<void> Cache::State::accepts(Epoch epoch, PageId page) const {
   return accepts(epoch);
 }
 
+Result<void> Cache::State::write_through_page(std::unique_lock<std::mutex>& lock, Epoch epoch,
+                                              PageId page, ByteView bytes) {
+  staged.begin(epoch);
+  staged.count_written_through();
+  FlushTarget& target = *through;
+  lock.unlock();  // before the first commit no flush writes this target
+  auto written = target.write_page(page, bytes);
+  lock.lock();
+  if (written && !through_pages.empty()) through_pages[page.region].set(page.page);
+  return written;
+}
+
 Cache::Cache(MemoryLayout layout, std::vector<bool> mirrored, CacheLimits limits)
     : state_(std::make_unique<State>(std::move(layout), std::move(mirrored), limits)) {}
 
@@ -59,10 +71,7 @@ Result<void> Cache::put_page(Epoch epoch, PageId page, ByteView bytes) {
   if (auto ok = state_->accepts(epoch, page); !ok) return ok;
   StagedSet& staged = state_->staged;
   if (state_->goes_through(page)) {
-    staged.begin(epoch);
-    staged.count_written_through();
-    lock.unlock();  // before the first commit no flush writes this target
-    return state_->through->write_page(page, bytes);
+    return state_->write_through_page(lock, epoch, page, bytes);
   }
   Slot slot = staged.at(page);
   if (!has_bytes(slot)) {
@@ -84,12 +93,10 @@ Result<void> Cache::put_page(Epoch epoch, PageId page, ByteView bytes) {
 Result<void> Cache::put_zero(Epoch epoch, PageId page) {
   std::unique_lock lock(state_->mutex);
   if (auto ok = state_->accepts(epoch, page); !ok) return ok;
-  state_->staged.begin(epoch);
   if (state_->goes_through(page)) {
-    state_->staged.count_written_through();
-    lock.unlock();
-    return state_->through->write_page(page, zeros);
+    return state_->write_through_page(lock, epoch, page, zeros);
   }
+  state_->staged.begin(epoch);
   state_->staged.put(state_->pool, page, zero_page);
   return {};
 }
@@ -105,6 +112,41 @@ Result<void> Cache::put_device_state(Epoch epoch, Bytes state) {
 void Cache::discard_staged() {
   const std::lock_guard lock(state_->mutex);
   state_->staged.discard(state_->pool);
+  for (Bitmap& region : state_->through_pages) region.clear_all();
+}
+
+void Cache::end_session() {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->committed_epoch == Epoch{}) {
+    // The next session saves its own: this one must never be committed with that one's pages.
+    state_->staged.drop_device_state();
+  } else {
+    state_->staged.discard(state_->pool);
+  }
+}
+
+std::vector<PageRange> Cache::held_pages(std::size_t most) {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<PageRange> ranges;
+  if (state_->committed_epoch > Epoch{}) return ranges;
+  for (RegionIndex i = 0; i < state_->layout.size(); ++i) {
+    Bitmap& through = state_->through_pages[i];
+    Bitmap held = through;
+    held.unite(state_->staged.present(i));
+    held.for_each([&](PageIndex page) {
+      const bool grows = !ranges.empty() && ranges.back().region == i &&
+                         ranges.back().first + ranges.back().count == page;
+      if (grows) {
+        ++ranges.back().count;
+      } else if (ranges.size() < most) {
+        ranges.push_back({i, page, 1});
+      } else {
+        through.clear(page);
+        state_->staged.forget(state_->pool, {i, page});
+      }
+    });
+  }
+  return ranges;
 }
 
 Result<void> Cache::commit(Epoch epoch) {
@@ -122,6 +164,7 @@ Result<void> Cache::commit(Epoch epoch) {
   state_->device_state = staged.move_out(
       [this](PageId page, Slot slot) { state_->committed.accept(state_->pool, page, slot); });
   state_->committed_epoch = epoch;
+  state_->through_pages.clear();
   return {};
 }
 

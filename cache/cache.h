@@ -69,8 +69,8 @@ class Cache {
   // are not staged: nothing is takeable yet, so L2 has nothing to protect, and the commit finds
   // nothing left to flush for them. If that epoch is given up (discard_staged), the target's
   // content is garbage and committed() still 0: the next try must send every page, the zero ones
-  // too. REQUIRES: before the first put; the target outlives the first commit and is written by the
-  // stager thread.
+  // too; unless it ended by end_session(), which keeps what arrived. REQUIRES: before the first
+  // put; the target outlives the first commit and is written by the stager thread.
   void write_through(FlushTarget* target);
 
   // --- staged --------------------------------------------------------------------------------
@@ -78,6 +78,13 @@ class Cache {
   Result<void> put_zero(Epoch epoch, PageId page);
   Result<void> put_device_state(Epoch epoch, Bytes state);
   void discard_staged();
+  // No more of this checkpoint will arrive in this session. Forgets it; but of a first copy every
+  // page that arrived is kept, for the next session to go on from. (Pages are put one by one and
+  // whole, so a frame that was half put leaves whole pages.)
+  void end_session();
+  // The pages of a first copy that are kept, in at most `most` ranges. What is not named is
+  // forgotten: whoever reads the answer may count on it that all others have to be sent again.
+  [[nodiscard]] std::vector<PageRange> held_pages(std::size_t most);
   // The staged checkpoint is complete. REQUIRES of the caller: it verified count, digest and
   // device state. Fails, changing nothing, if epoch is not the staged one or not committed + 1.
   Result<void> commit(Epoch epoch);

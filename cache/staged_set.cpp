@@ -19,6 +19,15 @@ void StagedSet::put(PagePool& pool, PageId page, Slot slot) {
   if (before != slot) pool.free(before);
 }
 
+void StagedSet::forget(PagePool& pool, PageId page) {
+  Region& region = regions_[page.region];
+  const Slot before = std::exchange(region.slots[page.page], no_page);
+  region.present.clear(page.page);
+  if (has_bytes(before)) --byte_pages_;
+  if (before == zero_page) --zero_pages_;
+  pool.free(before);
+}
+
 void StagedSet::discard(PagePool& pool) {
   for_each_and_forget([&pool](PageId, Slot slot) { pool.free(slot); });
   reset();

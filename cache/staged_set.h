@@ -38,6 +38,10 @@ class StagedSet {
     return state;
   }
   void discard(PagePool& pool);
+  void drop_device_state() { device_state_.reset(); }
+  [[nodiscard]] const Bitmap& present(RegionIndex region) const { return regions_[region].present; }
+  // The page counts as never put.
+  void forget(PagePool& pool, PageId page);
 
   [[nodiscard]] std::uint64_t pages() const { return byte_pages_ + zero_pages_; }
   [[nodiscard]] std::uint64_t byte_pages() const { return byte_pages_; }

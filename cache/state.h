@@ -19,7 +19,9 @@ struct Cache::State {
         mirrored(std::move(mirrored_regions)),
         limits(limits_of),
         staged(layout),
-        committed(layout, mirrored) {}
+        committed(layout, mirrored) {
+    for (const RegionLayout& region : layout) through_pages.emplace_back(region.pages);
+  }
 
   // Holds for any put: the page exists, and the epoch is the one that may arrive.
   [[nodiscard]] Result<void> accepts(Epoch epoch) const;
@@ -38,6 +40,9 @@ struct Cache::State {
   StagedSet staged;
   CommittedSet committed;
   FlushTarget* through = nullptr;
+  std::vector<Bitmap> through_pages;  // written to it, until the first commit
+  [[nodiscard]] Result<void> write_through_page(std::unique_lock<std::mutex>& lock, Epoch epoch,
+                                                PageId page, ByteView bytes);
   Epoch committed_epoch;
   Epoch flushed_epoch;
   std::shared_ptr<const Bytes> device_state;

@@ -37,8 +37,10 @@ class HoldQueue {
  public:
   explicit HoldQueue(HoldLimits limits) : limits_(limits) {}
 
-  // The epoch of frames pushed from now on. REQUIRES: not earlier than before, unless nothing is
-  // held: the numbers of a new session begin again at 1.
+  // The epoch of frames pushed from now on; the one that is open already changes nothing (a session
+  // that resumes may cut the same epoch again: what was sent between the two cuts is held a little
+  // longer). REQUIRES: not earlier than before, unless nothing is held: the numbers of a whole copy
+  // begin again at 1.
   void open(Epoch epoch);
   [[nodiscard]] Epoch open_epoch() const { return open_; }
 

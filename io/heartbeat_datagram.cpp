@@ -4,9 +4,11 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include <cstring>
+#include <array>
+#include <utility>
 
 #include "base/check.h"
+#include "wire/bytes.h"
 #include "wire/decoder.h"
 #include "wire/messages.h"
 
@@ -26,45 +28,34 @@ Mac mac_of(ByteView bytes, const Key& key) {
   return mac;
 }
 
-template <class Integer>
-void put(Bytes& bytes, Integer value) {
-  for (std::size_t i = 0; i < sizeof value; ++i) {
-    bytes.push_back(static_cast<std::byte>((value >> (8 * i)) & 0xff));
-  }
-}
+// Behind the frame, the lengths of the texts counted, their bytes not.
+constexpr std::size_t tail_bytes = 2 + 2 + 2 + 8 + 8;
 
-template <class Integer>
-Integer take(ByteView& bytes) {
-  Integer value = 0;
-  for (std::size_t i = 0; i < sizeof value; ++i) {
-    value = static_cast<Integer>(value | (static_cast<Integer>(bytes[i]) << (8 * i)));
-  }
-  bytes = bytes.subspan(sizeof value);
-  return value;
+bool is_name(const std::string& text, std::size_t bytes_max) {
+  return !text.empty() && text.size() <= bytes_max && wire::is_clean_text(text);
 }
-
-// Behind the host name: run start, run number, link.
-constexpr std::size_t tail_bytes = 8 + 8 + 2;
 
 }  // namespace
 
 Bytes encode_heartbeat(const Heartbeat& heartbeat, const Key& key) {
-  COLO_CHECK(heartbeat.host.size() <= heartbeat_host_bytes_max);
-  Bytes datagram = wire::encode(wire::Alive{heartbeat.count}, {{}, {}, heartbeat.count});
-  put(datagram, static_cast<std::uint8_t>(heartbeat.host.size()));
-  const ByteView host = std::as_bytes(std::span(heartbeat.host));
-  datagram.insert(datagram.end(), host.begin(), host.end());
-  put(datagram, heartbeat.run_start);
-  put(datagram, heartbeat.run_number);
-  put(datagram, heartbeat.link);
-  const Mac mac = mac_of(datagram, key);
-  datagram.insert(datagram.end(), mac.begin(), mac.end());
+  COLO_CHECK(is_name(heartbeat.host, heartbeat_host_bytes_max));
+  COLO_CHECK(is_name(heartbeat.run, heartbeat_run_bytes_max));
+  Bytes datagram =
+      wire::encode(wire::Alive{heartbeat.count, heartbeat.generation, heartbeat.speaks},
+                   {{}, {}, heartbeat.count});
+  wire::ByteWriter out(datagram);
+  out.text(heartbeat.host, heartbeat_host_bytes_max);
+  out.text(heartbeat.run, heartbeat_run_bytes_max);
+  out.integer(heartbeat.link);
+  out.integer(heartbeat.challenge);
+  out.integer(heartbeat.answer);
+  out.raw(mac_of(datagram, key));
   COLO_CHECK(datagram.size() <= heartbeat_bytes_max);
   return datagram;
 }
 
 std::optional<Heartbeat> decode_heartbeat(ByteView datagram, const Key& key) {
-  if (datagram.size() < wire::header_bytes + 1 + tail_bytes + mac_bytes) return std::nullopt;
+  if (datagram.size() < wire::header_bytes + tail_bytes + mac_bytes) return std::nullopt;
   const ByteView signed_bytes = datagram.first(datagram.size() - mac_bytes);
   const Mac mac = mac_of(signed_bytes, key);
   if (CRYPTO_memcmp(mac.data(), datagram.last(mac_bytes).data(), mac_bytes) != 0) {
@@ -80,30 +71,42 @@ std::optional<Heartbeat> decode_heartbeat(ByteView datagram, const Key& key) {
   const auto frame = wire::decode_datagram(signed_bytes.first(frame_bytes));
   if (!frame) return std::nullopt;
   const auto alive = wire::decode_alive(frame->body);
-  ByteView rest = signed_bytes.subspan(frame_bytes);
-  if (!alive || rest.empty()) return std::nullopt;
-  const auto host_bytes = take<std::uint8_t>(rest);
-  if (rest.size() != host_bytes + tail_bytes) return std::nullopt;
+  if (!alive) return std::nullopt;
+  wire::ByteReader in("heartbeat", signed_bytes.subspan(frame_bytes));
   Heartbeat heartbeat;
-  heartbeat.host.assign(reinterpret_cast<const char*>(rest.data()), host_bytes);
-  rest = rest.subspan(host_bytes);
-  heartbeat.run_start = take<std::uint64_t>(rest);
-  heartbeat.run_number = take<std::uint64_t>(rest);
-  heartbeat.link = take<std::uint16_t>(rest);
+  heartbeat.host = in.text("host", heartbeat_host_bytes_max);
+  heartbeat.run = in.text("run", heartbeat_run_bytes_max);
+  heartbeat.link = in.integer<std::uint16_t>("link");
+  heartbeat.challenge = in.integer<std::uint64_t>("challenge");
+  heartbeat.answer = in.integer<std::uint64_t>("answer");
+  if (!in.finish() || heartbeat.host.empty() || heartbeat.run.empty()) return std::nullopt;
   heartbeat.count = alive->count;
+  heartbeat.generation = alive->generation;
+  heartbeat.speaks = alive->speaks;
   return heartbeat;
+}
+
+HeartbeatFilter::HeartbeatFilter(std::string own_host, std::size_t links,
+                                 std::function<std::uint64_t()> draw)
+    : own_host_(std::move(own_host)), draw_(std::move(draw)), links_(links) {
+  for (Link& link : links_) link.challenge = draw_();
 }
 
 bool HeartbeatFilter::accept(const Heartbeat& heartbeat, std::size_t link) {
   if (link >= links_.size() || heartbeat.link != link) return false;
   if (heartbeat.host == own_host_ || heartbeat.count == 0) return false;
-  Last& last = links_[link];
-  if (heartbeat.run_start < last.run_start) return false;
-  if (heartbeat.run_start == last.run_start) {
-    if (last.count > 0 && heartbeat.run_number != last.run_number) return false;
-    if (heartbeat.count <= last.count) return false;
+  Link& last = links_[link];
+  const bool same_run = heartbeat.run == last.run;
+  if (same_run && heartbeat.count <= last.count) return false;
+  // Answered even if it is not taken: each side must hear the other before either is taken. A
+  // recorded one misleads us until the peer's next, and costs nothing but that.
+  last.answer = heartbeat.challenge;
+  if (!same_run) {
+    if (heartbeat.answer != last.challenge) return false;
+    last.run = heartbeat.run;
+    last.challenge = draw_();
   }
-  last = {heartbeat.run_start, heartbeat.run_number, heartbeat.count};
+  last.count = heartbeat.count;
   return true;
 }
 

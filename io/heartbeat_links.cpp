@@ -21,10 +21,12 @@ using boost::asio::ip::udp;
 using Code = boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
-std::uint64_t unix_nanoseconds() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                        std::chrono::system_clock::now().time_since_epoch())
-                                        .count());
+std::uint64_t random_challenge() {
+  std::uint64_t number = 0;
+  while (number == 0) {  // 0 says that nothing was heard
+    COLO_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) == 1);
+  }
+  return number;
 }
 
 struct Link {
@@ -39,18 +41,15 @@ struct Link {
 
 class Core : public std::enable_shared_from_this<Core> {
  public:
-  Core(boost::asio::io_context& loop, HeartbeatOptions options,
-       std::function<void(std::size_t)> heard)
+  Core(boost::asio::io_context& loop, HeartbeatOptions options, HeartbeatLinks::Heard heard)
       : loop_(loop),
         timer_(loop),
         options_(std::move(options)),
         key_(derive_key(options_.key, "colo heartbeat: HMAC key")),
-        filter_(options_.host, options_.links.size()),
-        heard_(std::make_shared<std::function<void(std::size_t)>>(std::move(heard))) {
+        filter_(options_.host, options_.links.size(), random_challenge),
+        heard_(std::make_shared<HeartbeatLinks::Heard>(std::move(heard))) {
     own_.host = options_.host;
-    own_.run_start = unix_nanoseconds();
-    COLO_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(&own_.run_number),
-                          sizeof own_.run_number) == 1);
+    own_.run = options_.run;
   }
 
   Result<void> open() {
@@ -77,6 +76,30 @@ class Core : public std::enable_shared_from_this<Core> {
     tick();
   }
 
+  void set_state(Generation generation, bool speaks) {
+    COLO_CHECK(!speaks || generation > Generation{});
+    own_.generation = generation;
+    own_.speaks = speaks;
+  }
+
+  Result<void> set_peer(std::size_t link, const udp::endpoint& peer) {
+    if (link >= links_.size()) {
+      return fail("no-such-link",
+                  "there is no heartbeat link " + std::to_string(link + 1) + ", only " +
+                      std::to_string(links_.size()),
+                  "give as many addresses as the configuration has links");
+    }
+    const udp::endpoint& own = options_.links[link].listen;
+    if (peer.protocol() != own.protocol()) {
+      std::ostringstream reason;
+      reason << "heartbeat link " << link + 1 << " is at " << own << " and cannot reach " << peer;
+      return fail("other-address-family", reason.str(),
+                  "give an address of the same family, IPv4 or IPv6");
+    }
+    links_[link]->peer = peer;
+    return {};
+  }
+
   void stop() {
     heard_.reset();
     timer_.cancel();
@@ -91,6 +114,8 @@ class Core : public std::enable_shared_from_this<Core> {
     ++own_.count;
     for (std::size_t i = 0; i < links_.size(); ++i) {
       own_.link = static_cast<std::uint16_t>(i);
+      own_.challenge = filter_.challenge(i);
+      own_.answer = filter_.answer(i);
       const Bytes datagram = encode_heartbeat(own_, key_);
       // A link that is down refuses; the next heartbeat tries again.
       Code ignored;
@@ -126,7 +151,7 @@ class Core : public std::enable_shared_from_this<Core> {
     const bool news = heartbeat && filter_.accept(*heartbeat, index);
     receive(index);
     const auto heard = heard_;  // the callback may stop us
-    if (news) (*heard)(index);
+    if (news) (*heard)(index, {heartbeat->generation, heartbeat->speaks, heartbeat->run});
   }
 
   boost::asio::io_context& loop_;
@@ -134,7 +159,7 @@ class Core : public std::enable_shared_from_this<Core> {
   HeartbeatOptions options_;
   Key key_;
   HeartbeatFilter filter_;
-  std::shared_ptr<std::function<void(std::size_t)>> heard_;
+  std::shared_ptr<HeartbeatLinks::Heard> heard_;
   std::vector<std::unique_ptr<Link>> links_;
   Heartbeat own_;
   Clock::time_point next_;
@@ -145,15 +170,22 @@ class UdpHeartbeatLinks : public HeartbeatLinks {
   explicit UdpHeartbeatLinks(std::shared_ptr<Core> core) : core_(std::move(core)) {}
   ~UdpHeartbeatLinks() override { core_->stop(); }
 
+  void set_state(Generation generation, bool speaks) override {
+    core_->set_state(generation, speaks);
+  }
+  Result<void> set_peer(std::size_t link, const udp::endpoint& peer) override {
+    return core_->set_peer(link, peer);
+  }
+
  private:
   std::shared_ptr<Core> core_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<HeartbeatLinks>> HeartbeatLinks::start(
-    boost::asio::io_context& loop, HeartbeatOptions options,
-    std::function<void(std::size_t link)> heard) {
+Result<std::unique_ptr<HeartbeatLinks>> HeartbeatLinks::start(boost::asio::io_context& loop,
+                                                              HeartbeatOptions options,
+                                                              Heard heard) {
   auto core = std::make_shared<Core>(loop, std::move(options), std::move(heard));
   if (auto opened = core->open(); !opened) return fail(opened.error());
   core->start();

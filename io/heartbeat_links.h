@@ -1,8 +1,10 @@
-// UDP heartbeats over one or several links. Each datagram is an `alive` frame, the sender's host
-// and run, and an HMAC-SHA256 of it all (io/heartbeat_datagram.h); one that is not authentic, or
-// not newer than the last of its link, is dropped.
+// UDP heartbeats over one or several links. Each datagram is an `alive` frame with what its sender
+// says of the ownership, the sender's host and run, and an HMAC-SHA256 of it all
+// (io/heartbeat_datagram.h); one that is not authentic, or that may be a recorded one, is dropped.
+// Two engines hear each other on a link once a heartbeat went both ways on it.
 //
-// Threads: on the engine's loop. Errors: "address-in-use", "address-unavailable".
+// Threads: on the engine's loop, every call. Errors: "address-in-use", "address-unavailable",
+// "no-such-link", "other-address-family".
 // REQUIRES: let go before the loop is destroyed.
 #pragma once
 
@@ -27,16 +29,32 @@ struct HeartbeatLink {
 struct HeartbeatOptions {
   Key key{};         // of the key file; the heartbeats' own key is derived from it
   std::string host;  // ours; a datagram names its sender, so our own echoes do not count
+  std::string run;   // the random word of this engine; 1 to heartbeat_run_bytes_max of clean text
   std::vector<HeartbeatLink> links;
   Duration interval = std::chrono::milliseconds(100);
 };
 
+// What an authentic, fresh heartbeat says. It is the peer's word at the time it was sent: a later
+// one may say otherwise, and what matters is asked of the arbiter.
+struct PeerState {
+  Generation generation;
+  bool speaks = false;  // it owns `generation` and its guest runs there
+  std::string run;
+};
+
 class HeartbeatLinks {
  public:
+  using Heard = std::function<void(std::size_t link, const PeerState& peer)>;
   static Result<std::unique_ptr<HeartbeatLinks>> start(boost::asio::io_context& loop,
-                                                       HeartbeatOptions options,
-                                                       std::function<void(std::size_t link)> heard);
+                                                       HeartbeatOptions options, Heard heard);
   virtual ~HeartbeatLinks() = default;
+
+  // What our heartbeats say from the next one on; before the first call: generation 0, not
+  // speaking. REQUIRES: nobody speaks in generation 0.
+  virtual void set_state(Generation generation, bool speaks) = 0;
+  // Where the next heartbeats of a link go. The link keeps its own address, so the peer's must be
+  // of the same family.
+  virtual Result<void> set_peer(std::size_t link, const boost::asio::ip::udp::endpoint& peer) = 0;
 };
 
 }  // namespace colo::io

@@ -70,7 +70,8 @@ class PacketGate {
   virtual void hold(Epoch open) = 0;
   virtual void release_all() = 0;
   // The cut between two epochs. REQUIRES: the guest stands still. Reads what its socket still has,
-  // which belongs to the epoch that ends, then opens `next`.
+  // which belongs to the epoch that ends, then opens `next`. The epoch that is open already may be
+  // cut to again (a session that resumes): its frames are held a little longer, never less.
   virtual void cut(Epoch next) = 0;
   virtual void release(Epoch up_to) = 0;
   // Forgets all output that has not left. Returns how many frames.

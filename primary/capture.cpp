@@ -19,26 +19,41 @@ std::uint64_t body_checksum(const Bytes& frame) {
 
 }  // namespace
 
-Capturer::Capturer(guest::Guest& guest, FrameSink& sink, Generation generation,
+Capturer::Capturer(guest::Guest& guest, Lineage& lineage, FrameSink& sink, Generation generation,
                    CaptureOptions options)
     : guest_(guest),
+      lineage_(lineage),
       sink_(sink),
       generation_(generation),
       options_(std::move(options)),
-      pending_(guest::no_pages(guest.identity().layout)),
       scratch_(batch_pages * page_bytes) {}
 
-std::uint64_t Capturer::pending_pages() const {
-  std::uint64_t pages = 0;
-  for (const Bitmap& region : pending_) pages += region.count();
-  return pages;
+Result<void> Capturer::join() {
+  const std::optional<Base>& base = options_.base;
+  if (base && (base->epoch > Epoch{} || lineage_.is(base->token))) return lineage_.resume(*base);
+  // What a secondary without a checkpoint holds of an attempt that we cannot resume is sent again.
+  lineage_.spoil();
+  if (auto started = guest_.start_tracking(); !started) return started;
+  return base ? lineage_.begin(base->token, base->pages) : lineage_.begin(options_.token);
+}
+
+Result<void> Capturer::scan() {
+  if (!lineage_.sound()) {
+    return fail("tracking-lost", "what the guest wrote is not known for certain",
+                "none needed: the next session copies the whole memory");
+  }
+  auto scanned = guest_.scan(lineage_.pending());
+  // What it had protected again before it failed may be in no bitmap.
+  if (!scanned) lineage_.spoil();
+  return scanned;
 }
 
 Result<PassFigures> Capturer::pass(Epoch epoch, bool first) {
   if (first) {
-    if (auto started = guest_.start_tracking(); !started) return fail(started.error());
+    if (auto joined = join(); !joined) return fail(joined.error());
   }
-  if (auto scanned = guest_.scan(pending_); !scanned) return fail(scanned.error());
+  lineage_.open(epoch);
+  if (auto scanned = scan(); !scanned) return fail(scanned.error());
   const std::uint64_t bytes_before = epoch_bytes_;
   const auto pages = drain(epoch, [this](Bytes frame) { return sink_.push(std::move(frame)); });
   if (!pages) return fail(pages.error());
@@ -47,7 +62,7 @@ Result<PassFigures> Capturer::pass(Epoch epoch, bool first) {
 
 Result<std::uint64_t> Capturer::drain(Epoch epoch, const Emit& emit) {
   std::uint64_t pages = 0;
-  for (RegionIndex region = 0; region < pending_.size(); ++region) {
+  for (RegionIndex region = 0; region < lineage_.pending().size(); ++region) {
     const auto drained = drain_region(region, epoch, emit);
     if (!drained) return fail(drained.error());
     pages += *drained;
@@ -56,7 +71,7 @@ Result<std::uint64_t> Capturer::drain(Epoch epoch, const Emit& emit) {
 }
 
 Result<std::uint64_t> Capturer::drain_region(RegionIndex region, Epoch epoch, const Emit& emit) {
-  Bitmap& pending = pending_[region];
+  const Bitmap& pending = lineage_.pending()[region];
   std::vector<PageIndex> all;
   all.reserve(pending.count());
   pending.for_each([&](PageIndex page) { all.push_back(page); });
@@ -81,7 +96,7 @@ Result<std::uint64_t> Capturer::drain_region(RegionIndex region, Epoch epoch, co
                                 ? ByteView(scratch_).subspan(i * page_bytes, page_bytes)
                                 : ByteView(mapped).subspan(batch[i] * page_bytes, page_bytes);
       frame.add_page(batch[i], page);
-      pending.clear(batch[i]);
+      lineage_.sent({region, batch[i]});
       if (!frame.full()) continue;
       if (auto sent = finish_frame(frame, epoch, emit); !sent) return fail(sent.error());
     }
@@ -106,8 +121,7 @@ Result<void> Capturer::finish_frame(wire::PagesFrame& frame, Epoch epoch, const 
 Result<std::vector<Bytes>> Capturer::copy_residual(Epoch epoch, CheckpointFigures& figures) {
   const Instant until = options_.now() + options_.pause_max;
   std::vector<Bytes> frames;
-  if (auto scanned = guest_.scan(pending_); !scanned) return fail(scanned.error());
-  const auto pages = drain(epoch, [&](Bytes frame) -> Result<void> {
+  const auto copy = [&](Bytes frame) -> Result<void> {
     // The frame is numbered and counted: it is kept even when the checkpoint is given up.
     frames.push_back(std::move(frame));
     if (options_.now() < until) return {};
@@ -115,7 +129,8 @@ Result<std::vector<Bytes>> Capturer::copy_residual(Epoch epoch, CheckpointFigure
                 "copying the pages of checkpoint " + std::to_string(epoch.value) +
                     " took longer than limits.pause_max",
                 "raise limits.pause_max, or lower the delay so that less is dirty");
-  });
+  };
+  const auto pages = scan().and_then([&]() -> Result<std::uint64_t> { return drain(epoch, copy); });
   if (!pages) {
     const Error why = pages.error();
     if (auto runs = let_run(figures); !runs) return fail(runs.error());
@@ -140,6 +155,7 @@ Result<void> Capturer::let_run(CheckpointFigures& figures) {
 
 Result<CheckpointFigures> Capturer::capture(Epoch epoch, const std::function<void()>& cut) {
   CheckpointFigures figures;
+  lineage_.open(epoch);
   if (auto paused = guest_.pause(); !paused) {
     const Error why = paused.error();
     if (auto runs = let_run(figures); !runs) return fail(runs.error());
@@ -182,6 +198,7 @@ Result<void> Capturer::send_rest(Epoch epoch, std::vector<Bytes> frames, const B
   totals_.digest = digest_.value();
   totals_.device_bytes = device_state.size();
   if (auto pushed = sink_.push(wire::encode(totals_, number(epoch))); !pushed) return pushed;
+  lineage_.captured();
   figures.pages = totals_.pages;
   figures.bytes = epoch_bytes_ + device_state.size();
   figures.device_bytes = device_state.size();

@@ -3,10 +3,13 @@
 // secondary is ever inside the pause (QEMU's own COLO keeps the guest stopped until the secondary
 // has loaded).
 //
-// Ownership: guest and sink outlive the Capturer. One Capturer per session and bulk lane.
+// Ownership: guest, lineage and sink outlive the Capturer. One Capturer per session and bulk lane;
+//   what it found dirty and what it sent is in the lineage, for the next session.
 // Threads: the guest's thread only. Time: through the function it was given.
-// Errors: those of the guest and the sink; "pause-too-long"; "resume-failed": the guest stands
-//   still and does not go on, it is of no further use.
+// Errors: those of the guest, the lineage and the sink; "pause-too-long"; "resume-failed": the
+// guest
+//   stands still and does not go on, it is of no further use; "tracking-lost": a scan failed, so
+//   only a new whole copy can be trusted.
 #pragma once
 
 #include <functional>
@@ -15,6 +18,7 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "guest/guest.h"
+#include "primary/lineage.h"
 #include "wire/messages.h"
 #include "wire/pages.h"
 
@@ -29,6 +33,10 @@ class FrameSink {
 };
 
 struct CaptureOptions {
+  // Names the lineage that a whole copy begins.
+  wire::Token token{};
+  // The session resumes from here instead: its first pass sends the difference only.
+  std::optional<Base> base;
   // Copying pages never keeps the guest stopped for longer than this (L6); stop, save and resume
   // have the guest's own time-outs.
   Duration pause_max = std::chrono::seconds(2);
@@ -54,9 +62,11 @@ struct CheckpointFigures {
 
 class Capturer {
  public:
-  Capturer(guest::Guest& guest, FrameSink& sink, Generation generation, CaptureOptions options);
+  Capturer(guest::Guest& guest, Lineage& lineage, FrameSink& sink, Generation generation,
+           CaptureOptions options);
 
-  // `first` starts the tracking: everything counts as dirty.
+  // `first`: of this session. It begins a lineage, where everything counts as dirty, or resumes the
+  // last one from the options' base.
   Result<PassFigures> pass(Epoch epoch, bool first);
 
   // One whole checkpoint. `cut` is called once, at the end of the standstill, after everything
@@ -64,9 +74,11 @@ class Capturer {
   Result<CheckpointFigures> capture(Epoch epoch, const std::function<void()>& cut);
 
   // What scan() still has to send; for progress. Units: pages.
-  [[nodiscard]] std::uint64_t pending_pages() const;
+  [[nodiscard]] std::uint64_t pending_pages() const { return lineage_.pending_pages(); }
 
  private:
+  Result<void> join();
+  Result<void> scan();
   // Turns every pending page into frames; `emit` takes each finished frame.
   using Emit = std::function<Result<void>(Bytes frame)>;
   Result<std::uint64_t> drain(Epoch epoch, const Emit& emit);
@@ -79,12 +91,10 @@ class Capturer {
   [[nodiscard]] wire::FrameNumbers number(Epoch epoch) { return {generation_, epoch, ++sequence_}; }
 
   guest::Guest& guest_;
+  Lineage& lineage_;
   FrameSink& sink_;
   Generation generation_;
   CaptureOptions options_;
-  // Found dirty and not sent yet. A page leaves it only when it is in a frame, so a capture that
-  // was given up forgets none.
-  guest::DirtyPages pending_;
   Bytes scratch_;  // pages of regions that are not mapped
   std::uint64_t sequence_ = 0;
   // Of the open epoch, for its commit record.

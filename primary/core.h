@@ -126,8 +126,10 @@ struct Lost {
   heartbeat::Ownership owner;
   bool guest_kept = false;      // paused
   std::optional<Instant> read;  // when to read the ownership; empty while it is being read
-  // The guest was given back to us: it resumes once the resources are acquired.
+  bool claiming = false;        // the operator's takeover is under way
+  // The guest is ours again: it resumes once the resources are acquired.
   bool returning = false;
+  std::string cause;    // why it is ours again
   std::string trouble;  // why the ownership could not be read, or the resources not acquired
 };
 struct Left {             // this host goes on as the secondary
@@ -200,6 +202,7 @@ class Core {
   void on(const CheckpointAsked& event, Instant now, Actions& actions);
   void on(const DelaySet& event, Instant now, Actions& actions);
   void on(const SwitchoverAsked& event, Instant now, Actions& actions);
+  void on(const TakeoverAsked& event, Instant now, Actions& actions);
   void on(const StopAsked& event, Instant now, Actions& actions);
 
   // Syncing, Protected and HandingOver have one.
@@ -234,6 +237,9 @@ class Core {
   void win(Actions& actions);
   void lose(const heartbeat::Ownership& owner, Instant now, Actions& actions);
   void left_by_us(Generation peer, Actions& actions);
+  void come_back(Lost& lost, std::string cause, Generation generation, Actions& actions);
+  void answered_lost(Lost& lost, const heartbeat::ClaimAnswer& answer, Instant now,
+                     Actions& actions);
   void tick_lost(Lost& lost, Instant now, Actions& actions);
   void end_unknown(const Error& error, Actions& actions);
   void end_for_nobody(std::string reason, Actions& actions);

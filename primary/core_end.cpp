@@ -23,6 +23,10 @@ void Core::on(const GuestEnded& event, Instant, Actions& actions) {
     return;
   }
   if (auto* lost = std::get_if<Lost>(&state_)) {
+    if (lost->claiming) {
+      state_ = Ending{event.reason, std::nullopt, /*own_claim=*/true, /*exit=*/false};
+      return;
+    }
     lost->guest_kept = false;
     lost->read.reset();
     if (lost->returning) end_for_nobody(event.reason, actions);  // it is ours again

@@ -26,10 +26,15 @@ bool Core::claim_under_way() const {
     return starting->claiming && !starting->booting;
   }
   if (const auto* claiming = std::get_if<Claiming>(&state_)) return !claiming->retry;
-  return std::holds_alternative<Ending>(state_);
+  const auto* lost = std::get_if<Lost>(&state_);
+  return (lost != nullptr && lost->claiming) || std::holds_alternative<Ending>(state_);
 }
 
 void Core::on(const ClaimAnswered& event, Instant now, Actions& actions) {
+  if (auto* lost = std::get_if<Lost>(&state_); lost != nullptr && lost->claiming) {
+    answered_lost(*lost, event.answer, now, actions);
+    return;
+  }
   if (!claim_under_way()) return;  // ended without waiting for it
   if (const auto* won = std::get_if<heartbeat::ClaimWon>(&event.answer)) {
     COLO_CHECK(won->generation == generation_.next());
@@ -100,6 +105,11 @@ void Core::on(const ClaimUnanswered& event, Instant now, Actions& actions) {
     // able to win.
     if (ending->own_claim) return end_unknown(event.error, actions);
     ending->retry = again;
+  } else if (auto* lost = std::get_if<Lost>(&state_); lost != nullptr && lost->claiming) {
+    // It may have been won: then the ownership says so when it is read next.
+    lost->claiming = false;
+    lost->trouble = event.error.text();
+    lost->read = again;
   } else if (auto* starting = std::get_if<Starting>(&state_)) {
     *starting = Starting{false, false, again, event.error.text()};
   }

@@ -124,6 +124,9 @@ struct DelaySet {
   Duration delay;
 };
 struct SwitchoverAsked {};  // hand the guest over to the secondary, both being well
+// Lost: go on with the guest that is kept here, whatever the owner did with its own since. For an
+// owner that is dead before it sent a checkpoint; only the operator can know that.
+struct TakeoverAsked {};
 struct StopAsked {};
 
 using Event =
@@ -131,7 +134,7 @@ using Event =
                  PassEnded, StandstillEnded, Captured, CaptureFailed, CommitAcknowledged, PeerLost,
                  PeerLoaded, PeerLoadFailed, PeerTookOver, PeerRuns, OwnershipRead, OwnershipUnread,
                  Acquired, AcquireFailed, HoldFull, Tick, PeerAsks, CheckpointAsked, DelaySet,
-                 SwitchoverAsked, StopAsked>;
+                 SwitchoverAsked, TakeoverAsked, StopAsked>;
 
 // --- actions -----------------------------------------------------------------------------------
 // What touches the guest or opens its output (BootGuest, SendPass, Capture, CaptureAndStay,

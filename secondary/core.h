@@ -44,7 +44,8 @@ struct CoreConfig {
   // How long a primary that is only suspected may take to come back, beyond the head start. 0:
   // none, and a session that was suspected is not resumed.
   Duration grace{0};
-  // The primary's own: an engine that starts with a kept checkpoint waits as long for it.
+  // The detectors': an engine that starts with a kept checkpoint waits as long for the primary, and
+  // what a peer was heard to say counts as long.
   Duration lost_after = std::chrono::seconds(1);
   // Loads tried with a fresh standby each before the operator is asked.
   std::uint32_t load_attempts = 3;
@@ -240,6 +241,7 @@ class Core {
   bool standby_ready_ = false;
   bool preparing_ = false;
   std::optional<Instant> standby_retry_;
+  std::optional<Instant> peer_keeps_until_;  // the peer was heard to keep its guest
   std::optional<Error> refusal_;
 };
 

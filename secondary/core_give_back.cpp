@@ -7,17 +7,24 @@
 
 namespace colo::secondary {
 
-void Core::on(const GiveBackAsked&, Instant, Actions& actions) {
+void Core::on(const GiveBackAsked&, Instant now, Actions& actions) {
   const auto* takeover = std::get_if<TakingOver>(&state_);
-  if (takeover == nullptr || takeover->step != Step::failed) {
-    refusal_ = Error{"nothing-to-give-back", "no takeover has failed on this host",
+  if (takeover == nullptr || takeover->step == Step::resuming) {
+    refusal_ = Error{"nothing-to-give-back", "no takeover is under way on this host",
                      "colo status FILE shows what this host does"};
+    return;
+  }
+  // In the name of a run that has ended nobody would run the guest, and nothing here would say so.
+  if (!peer_keeps_until_ || now > *peer_keeps_until_) {
+    refusal_ = Error{"peer-not-heard", "the peer is not heard to keep its guest",
+                     "repair the link to it, or try again here: colo takeover FILE"};
     return;
   }
   give_back("asked by the operator", actions);
 }
 
-void Core::on(const PeerKeepsGuest&, Instant, Actions& actions) {
+void Core::on(const PeerKeepsGuest&, Instant now, Actions& actions) {
+  peer_keeps_until_ = now + config_.lost_after;
   const auto* takeover = std::get_if<TakingOver>(&state_);
   if (takeover == nullptr || takeover->step != Step::failed) return;
   give_back("the guest does not run here, and the peer keeps its own", actions);

@@ -102,7 +102,7 @@ struct Tick {};
 
 // --- requests ----------------------------------------------------------------------------------
 struct TakeoverAsked {};  // also: try again what failed
-struct GiveBackAsked {};  // the takeover failed: let the peer have its guest back
+struct GiveBackAsked {};  // stop the takeover: let the peer, which keeps its guest, have it back
 struct StopAsked {};
 
 using Event = std::variant<Joined, JoinFailed, StagedComplete, Flushed, FlushFailed, PeerGone,

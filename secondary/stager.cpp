@@ -10,8 +10,8 @@ constexpr const char* same_version = "run the same version of colo on both hosts
 
 }  // namespace
 
-Stager::Stager(cache::Cache& cache, MemoryLayout layout, Generation generation)
-    : cache_(cache), layout_(std::move(layout)), generation_(generation) {}
+Stager::Stager(cache::Cache& cache, MemoryLayout layout, Generation generation, Epoch base)
+    : cache_(cache), layout_(std::move(layout)), generation_(generation), open_(base.next()) {}
 
 Result<void> Stager::check_numbers(const wire::Header& header) const {
   if (header.generation != generation_) {

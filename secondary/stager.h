@@ -25,7 +25,10 @@ inline constexpr std::uint64_t device_state_bytes_max = 64ULL << 20;
 
 class Stager {
  public:
-  Stager(cache::Cache& cache, MemoryLayout layout, Generation generation);
+  // `base`: the checkpoint that the session goes on from; 0 for a first copy, also one that goes on
+  // after it was cut off. A commit record counts and digests this session's frames alone: what an
+  // earlier session brought was checked frame by frame when it arrived.
+  Stager(cache::Cache& cache, MemoryLayout layout, Generation generation, Epoch base = {});
 
   // The epoch that this frame completed, if it did.
   Result<std::optional<Epoch>> take(const wire::Frame& frame);
@@ -40,7 +43,7 @@ class Stager {
   cache::Cache& cache_;
   MemoryLayout layout_;
   Generation generation_;
-  Epoch open_{1};
+  Epoch open_;
   std::uint64_t pages_ = 0;
   std::uint64_t zero_pages_ = 0;
   wire::PageDigest digest_;

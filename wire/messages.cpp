@@ -245,6 +245,7 @@ Result<GuestEnded> decode_guest_ended(ByteView body) {
 }
 
 Bytes encode(const Alive& alive, FrameNumbers numbers) {
+  COLO_CHECK(alive.guest != GuestHere::runs || alive.generation > Generation{});
   return frame_of(Kind::alive, numbers, [&](ByteWriter& out) {
     out.integer(alive.count);
     out.integer(alive.generation.value);
@@ -255,13 +256,16 @@ Bytes encode(const Alive& alive, FrameNumbers numbers) {
 Result<Alive> decode_alive(ByteView body) {
   return message_of<Alive>(Kind::alive, body, [](ByteReader& in, Alive& alive) {
     alive.count = in.integer<std::uint64_t>("count");
-    alive.generation = Generation{in.integer<std::uint64_t>("generation")};
+    alive.generation = {in.integer<std::uint64_t>("generation")};
     const auto guest = in.integer<std::uint8_t>("guest");
     if (guest > static_cast<std::uint8_t>(GuestHere::paused)) {
-      in.refuse("guest", std::to_string(guest) + ", at most 2");
+      in.refuse("guest", std::to_string(guest) + " says nothing");
       return;
     }
     alive.guest = static_cast<GuestHere>(guest);
+    if (alive.guest == GuestHere::runs && alive.generation == Generation{}) {
+      in.refuse("guest", "nobody owns generation 0");
+    }
   });
 }
 

@@ -45,12 +45,6 @@ struct Agreement {
 // "machine type differs: pc-q35-7.2 here, pc-i440fx-7.2 there".
 [[nodiscard]] std::string difference(const Agreement& ours, const Agreement& theirs);
 
-struct PageRange {
-  RegionIndex region = 0;
-  PageIndex first = 0;
-  std::uint64_t count = 0;
-  friend bool operator==(const PageRange&, const PageRange&) = default;
-};
 // What a secondary holds of an earlier session: a session may go on from it.
 struct Held {
   std::string primary_run;  // of the welcome that began the lineage
@@ -97,6 +91,7 @@ enum class GuestHere : std::uint8_t {
 struct Alive {
   std::uint64_t count = 0;
   Generation generation{};  // that the sender owns, or owned last; 0: none
+  // REQUIRES, and decoding checks: no guest runs in generation 0.
   GuestHere guest = GuestHere::none;
 };
 // The switchover; header.epoch is the checkpoint's number.

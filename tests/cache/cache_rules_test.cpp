@@ -238,6 +238,49 @@ TEST_F(CacheRules, TheFirstCopyIsWrittenThroughAndTheMirroredPartStaged) {
   EXPECT_EQ(target.at(video(4)), 45U);
 }
 
+TEST_F(CacheRules, ACutOffFirstCopyIsKeptAndNamedAsRanges) {
+  cache.write_through(&target);
+  for (const PageIndex page : {3, 4, 5, 9}) put(Epoch{1}, ram(page), 1);
+  put(Epoch{1}, ram(6), 0);
+  put(Epoch{1}, video(2), 7);
+  put(Epoch{1}, video(3), 0);
+  ASSERT_TRUE(cache.put_device_state(Epoch{1}, Bytes(9)));
+  cache.end_session();
+  EXPECT_EQ(cache.held_pages(10), (std::vector<PageRange>{{0, 3, 4}, {0, 9, 1}, {1, 2, 2}}));
+  // A commit without a device state of the session that goes on would mix two instants.
+  EXPECT_FALSE(cache.commit(Epoch{1}));
+  put(Epoch{1}, video(5), 8);
+  commit(Epoch{1});
+  EXPECT_TRUE(cache.held_pages(10).empty()) << "a committed checkpoint is named by its epoch";
+  flush();
+  EXPECT_EQ(target.at(video(2)), 7U);
+  EXPECT_EQ(target.at(video(3)), 0U);
+  EXPECT_EQ(target.at(video(5)), 8U);
+}
+
+TEST_F(CacheRules, HeldPagesThatAreNotNamedAreForgotten) {
+  cache.write_through(&target);
+  for (const PageIndex page : {3, 5, 7}) put(Epoch{1}, ram(page), 1);
+  put(Epoch{1}, video(2), 7);
+  cache.end_session();
+  EXPECT_EQ(cache.held_pages(2), (std::vector<PageRange>{{0, 3, 1}, {0, 5, 1}}));
+  EXPECT_EQ(cache.held_pages(10), (std::vector<PageRange>{{0, 3, 1}, {0, 5, 1}}));
+  EXPECT_EQ(cache.figures().staged_pages, 0U);
+  cache.discard_staged();
+  EXPECT_TRUE(cache.held_pages(10).empty());
+}
+
+TEST_F(CacheRules, AnEndedSessionDropsWhatWasStagedBehindACommittedCheckpoint) {
+  put(Epoch{1}, ram(1), 11);
+  commit(Epoch{1});
+  put(Epoch{2}, ram(1), 21);
+  cache.end_session();
+  EXPECT_EQ(cache.figures().staged_pages, 0U);
+  EXPECT_TRUE(cache.held_pages(10).empty());
+  flush();
+  EXPECT_EQ(target.at(ram(1)), 11U);
+}
+
 TEST_F(CacheRules, AFailedWriteThroughIsAnError) {
   cache.write_through(&target);
   target.fails_after = 1;

@@ -41,6 +41,45 @@ TEST(HoldQueue, AFrameWaitsForTheCheckpointOfItsEpoch) {
   EXPECT_EQ(queue.oldest(), at(6));
 }
 
+// A session was lost behind the cut of checkpoint 1, and the one that resumes captures it again.
+TEST(HoldQueue, CutTwiceToTheSameEpochReleasesLaterNeverEarlier) {
+  HoldQueue queue({});
+  queue.hold();
+  queue.open(Epoch{1});
+  queue.push(0, frame_of(1), at(0));
+  queue.open(Epoch{2});
+  queue.push(0, frame_of(2), at(0));  // covered by the second capture of 1, but marked as of 2
+  queue.hold();                       // protection may begin again while it never ended
+  queue.open(Epoch{2});
+  queue.push(0, frame_of(3), at(0));
+  queue.release(Epoch{1});
+  const auto first = queue.pop_released();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(serial_of(first->bytes), 1U);
+  EXPECT_FALSE(queue.pop_released());
+  queue.open(Epoch{3});
+  queue.release(Epoch{2});
+  EXPECT_EQ(serial_of(queue.pop_released()->bytes), 2U);
+  EXPECT_EQ(serial_of(queue.pop_released()->bytes), 3U);
+}
+
+// The session ended, the guest was solo, and a session resumes at the epoch that was open.
+TEST(HoldQueue, HoldsAgainFromTheSameEpochAfterSolo) {
+  HoldQueue queue({});
+  queue.hold();
+  queue.open(Epoch{6});
+  queue.release(Epoch{5});
+  queue.release_all();
+  queue.push(0, frame_of(1), at(0));
+  queue.hold();
+  queue.open(Epoch{6});
+  queue.push(0, frame_of(2), at(0));
+  EXPECT_EQ(serial_of(queue.pop_released()->bytes), 1U);
+  EXPECT_FALSE(queue.pop_released());
+  queue.release(Epoch{5});
+  EXPECT_FALSE(queue.pop_released());
+}
+
 TEST(HoldQueue, IsFullAtEitherBoundAndKeepsTheFrame) {
   HoldQueue packets({.packets = 2, .bytes = 1000});
   packets.hold();

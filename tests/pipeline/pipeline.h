@@ -34,6 +34,7 @@ class FaultyGuest final : public guest::Guest {
 
   bool pause_fails = false;
   bool save_fails = false;
+  bool scan_fails = false;
   int resumes_failing = 0;
   bool paused = false;
 
@@ -55,7 +56,10 @@ class FaultyGuest final : public guest::Guest {
     return inner_->resume();
   }
   Result<void> start_tracking() override { return inner_->start_tracking(); }
-  Result<void> scan(guest::DirtyPages& dirty) override { return inner_->scan(dirty); }
+  Result<void> scan(guest::DirtyPages& dirty) override {
+    if (scan_fails) return fail("scan-failed", "asked by the test");
+    return inner_->scan(dirty);
+  }
   Result<void> read_pages(RegionIndex region, std::span<const PageIndex> pages,
                           MutableBytes out) override {
     return inner_->read_pages(region, pages, out);
@@ -116,6 +120,7 @@ class Pipeline : public ::testing::Test {
     ASSERT_TRUE(made) << made.error().text();
     standby = std::move(*made);
     memory.set(standby);
+    lineage = std::make_unique<primary::Lineage>(guest->identity().layout);
     join();
   }
 
@@ -132,7 +137,7 @@ class Pipeline : public ::testing::Test {
     primary::CaptureOptions options;
     options.pause_max = pause_max;
     options.now = [this] { return now += tick; };
-    capturer = std::make_unique<primary::Capturer>(*guest, wire, generation, options);
+    capturer = std::make_unique<primary::Capturer>(*guest, *lineage, wire, generation, options);
   }
 
   // Delivers what was sent; commits as the core would. The last error, if any.
@@ -182,6 +187,7 @@ class Pipeline : public ::testing::Test {
   std::unique_ptr<FaultyGuest> guest;
   std::shared_ptr<guest::Guest> standby;
   secondary::GuestMemory memory;
+  std::unique_ptr<primary::Lineage> lineage;
   Wire wire;
   wire::FrameDecoder decoder;
   std::unique_ptr<primary::Capturer> capturer;

@@ -54,6 +54,27 @@ TEST_F(Pipeline, FailedSaveLeavesTheEpochOpenAndForgetsNoPage) {
   expect_standby_equals_cut();
 }
 
+TEST_F(Pipeline, FailedScanOfAStandstillLetsTheGuestRun) {
+  ASSERT_TRUE(capturer->pass(Epoch{1}, true));
+  guest->scan_fails = true;
+  const auto given_up = checkpoint(Epoch{1});
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().word, "scan-failed");
+  EXPECT_FALSE(guest->paused) << "the guest must run again";
+  // What was written may be known to nobody: no checkpoint can be made of this tracking any more.
+  guest->scan_fails = false;
+  const auto after = checkpoint(Epoch{1});
+  ASSERT_FALSE(after);
+  EXPECT_EQ(after.error().word, "tracking-lost");
+  EXPECT_FALSE(guest->paused);
+  EXPECT_EQ(cuts, 0);
+  join();
+  ASSERT_TRUE(capturer->pass(Epoch{1}, true));
+  ASSERT_TRUE(checkpoint(Epoch{1}));
+  ASSERT_EQ(deliver(), std::nullopt);
+  expect_standby_equals_cut();
+}
+
 TEST_F(Pipeline, PauseThatTakesTooLongIsGivenUpAndForgetsNoPage) {
   ASSERT_TRUE(capturer->pass(Epoch{1}, true));
   ASSERT_TRUE(checkpoint(Epoch{1}));

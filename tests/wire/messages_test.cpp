@@ -267,16 +267,21 @@ TEST(Messages, AFlagIsNothingButNoughtAndOne) {
             "bad-body: goodbye: guest ends: 2 is neither 0 nor 1");
 }
 
-TEST(Messages, AGuestIsNothingButNoneRunsAndPaused) {
-  Bytes body = body_of(encode(samples::alive(), samples::numbers));
-  body.back() = std::byte{3};
-  EXPECT_EQ(decode_alive(body).error().text(), "bad-body: alive: guest: 3, at most 2");
-}
-
 TEST(Messages, ACommitOfMoreZeroPagesThanPagesIsRefused) {
   const auto commit = decode_commit(body_of(encode(Commit{5, 6, 0, 0}, samples::numbers)));
   ASSERT_FALSE(commit);
   EXPECT_EQ(commit.error().text(), "bad-body: commit: zero pages: 6, at most 5");
+}
+
+TEST(Messages, NoGuestRunsInGenerationNought) {
+  Bytes body = body_of(encode(Alive{1, {}, GuestHere::none}, samples::numbers));
+  ASSERT_TRUE(decode_alive(body));
+  body.back() = std::byte{1};
+  EXPECT_EQ(decode_alive(body).error().text(), "bad-body: alive: guest: nobody owns generation 0");
+  body.back() = std::byte{2};
+  EXPECT_EQ(decode_alive(body)->guest, GuestHere::paused);
+  body.back() = std::byte{3};
+  EXPECT_EQ(decode_alive(body).error().text(), "bad-body: alive: guest: 3 says nothing");
 }
 
 TEST(Text, CleanTextIsUtf8WithoutControlCharacters) {
