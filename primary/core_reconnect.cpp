@@ -32,6 +32,11 @@ void Core::refuse(const PeerAsks& event, std::string reason, std::string remedy,
 
 void Core::on(const PeerAsks& event, Instant now, Actions& actions) {
   if (const SessionState* current = session()) {
+    if (current->host != event.host) {
+      refuse(event, "this host has a secondary already: " + current->host, "ask again later",
+             actions);
+      return;
+    }
     // Its side of the session is over, or it would not ask; ours may not hear of it for long.
     const Error error{"joins-anew", current->host + " asks to join anew", ""};
     lose_peer(error, /*certain=*/false, now, actions);
