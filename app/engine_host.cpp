@@ -41,11 +41,17 @@ Host::Host(boost::asio::io_context& event_loop, const Config& configuration, std
       config(configuration),
       name(std::move(host)),
       run(random_word()),
-      config_file(std::move(file)) {}
+      config_file(std::move(file)),
+      peer(config.peer_of(name)) {}
 
-void Host::claim(Generation from, bool nobody,
+void Host::claim(Generation from, heartbeat::For for_whom, const std::string& peer_run,
                  std::function<void(Result<heartbeat::ClaimAnswer>)> answer) {
-  heartbeat::Claim claim{from, nobody ? std::string() : name, run};
+  heartbeat::Claim claim{from, name, run};
+  if (for_whom == heartbeat::For::nobody) claim.owner.clear();
+  if (for_whom == heartbeat::For::peer) {
+    claim.owner = peer.name;
+    claim.run = peer_run;
+  }
   arbiter_worker.post(
       [this, claim = std::move(claim), before = owners, answer = std::move(answer)] {
         auto result = arbiter->claim(claim);
@@ -65,6 +71,20 @@ void Host::read_ownership(std::function<void(Result<heartbeat::Ownership>)> answ
       answer(std::move(result));
     });
   });
+}
+
+void Host::refresh_owners() {
+  if (refreshing_) return;
+  refreshing_ = true;
+  read_ownership([this](const auto&) { refreshing_ = false; });
+}
+
+void Host::acquire(Generation, bool, std::function<void(Result<void>)> answer) {
+  boost::asio::post(loop, [answer = std::move(answer)] { answer({}); });
+}
+
+void Host::release(Generation, std::function<void()> answer) {
+  boost::asio::post(loop, std::move(answer));
 }
 
 io::LaneOptions Host::lane_options() const {

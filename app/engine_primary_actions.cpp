@@ -13,7 +13,7 @@ namespace colo::app {
 
 void PrimarySide::execute(const primary::StartClaim& action) {
   const auto weak = weak_from_this();
-  host_.claim(action.from, action.nobody, [weak](Result<heartbeat::ClaimAnswer> answer) {
+  host_.claim(action.from, action.for_whom, "", [weak](Result<heartbeat::ClaimAnswer> answer) {
     const auto self = weak.lock();
     if (!self) return;
     if (!answer) {
@@ -26,6 +26,19 @@ void PrimarySide::execute(const primary::StartClaim& action) {
       self->takeover_->claimed_unix_ns = unix_now_ns();
     }
     self->feed(primary::ClaimAnswered{*answer});
+  });
+}
+
+void PrimarySide::execute(const primary::ReadOwnership&) {
+  host_.read_ownership([weak = weak_from_this()](const Result<heartbeat::Ownership>& read) {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (!read) {
+      self->feed(primary::OwnershipUnread{read.error()});
+      return;
+    }
+    const bool ours = read->owner == self->host_.name && read->run == self->host_.run;
+    self->feed(primary::OwnershipRead{*read, ours});
   });
 }
 
@@ -86,18 +99,28 @@ void PrimarySide::guest_ended(const guest::End& end) {
 void PrimarySide::execute(const primary::AcceptPeer& action) {
   COLO_CHECK(asking_ && asking_->number == action.session);
   session_ = std::move(asking_);
-  committed_ = 0;  // each session counts its checkpoints from 1
   asking_.reset();
+  session_->base = action.base;
+  committed_ = action.base ? action.base->value : 0;
+  // It was away for a moment, and nobody claimed.
+  if (action.base && takeover_ && !takeover_->claimed_unix_ns) takeover_.reset();
   RAND_bytes(reinterpret_cast<unsigned char*>(session_->token.data()),
              static_cast<int>(session_->token.size()));
   const auto& heartbeat = host_.config.heartbeat;
   session_->detector = std::make_unique<heartbeat::Detector>(
       heartbeat::DetectorConfig{heartbeat.interval, heartbeat.lost_after},
       host_.config.own(host_.name).heartbeat.size() + 1, io::steady_now());
-  spdlog::info("{} joins from {}", session_->host, session_->lane->peer_address());
+  refusals_.forget(session_->host);
+  if (action.base) {
+    spdlog::info("{} joins from {} and goes on from checkpoint {}", session_->host,
+                 session_->lane->peer_address(), action.base->value);
+  } else {
+    spdlog::info("{} joins from {}", session_->host, session_->lane->peer_address());
+  }
   session_->lane->send(
-      wire::Welcome{host_.name, host_.run, session_->token, host_.agreement(guest_->identity())},
-      action.generation, {});
+      wire::Welcome{host_.name, host_.run, session_->token, host_.agreement(guest_->identity()),
+                    action.base.has_value()},
+      action.generation, action.base.value_or(Epoch{0}));
   const auto weak = weak_from_this();
   const primary::Session number = action.session;
   io::ControlLane::Handlers handlers;
@@ -105,21 +128,26 @@ void PrimarySide::execute(const primary::AcceptPeer& action) {
     if (const auto self = weak.lock()) self->on_frame(number, frame);
   };
   handlers.ended = [weak, number](const io::LaneEnd& end) {
-    if (const auto self = weak.lock()) self->lose(number, lane_error(self->host_.peer_name(), end));
+    if (const auto self = weak.lock()) {
+      self->lose(number, lane_error(self->host_.peer_name(), end), end.certain);
+    }
   };
   session_->lane->start(std::move(handlers));
 }
 
 void PrimarySide::execute(const primary::RefusePeer& action) {
   if (!asking_ || asking_->number != action.session) return;
-  spdlog::warn("{} refused: {}", asking_->host, action.error.text());
-  asking_->lane->send(wire::Refuse{action.error}, core_.generation(), {});
-  asking_->lane->close();
+  refuse(*asking_->lane, asking_->host, action.error);
   asking_.reset();
 }
 
 void PrimarySide::execute(const primary::SendPass& action) { run_pass(action); }
-void PrimarySide::execute(const primary::Capture& action) { run_capture(action); }
+void PrimarySide::execute(const primary::Capture& action) {
+  run_capture({action.session, action.epoch, action.begins_hold, false});
+}
+void PrimarySide::execute(const primary::CaptureAndStay& action) {
+  run_capture({action.session, action.epoch, false, true});
+}
 
 void PrimarySide::execute(const primary::Release& action) {
   host_.gate->release(action.up_to);
@@ -129,22 +157,49 @@ void PrimarySide::execute(const primary::Release& action) {
 
 void PrimarySide::execute(const primary::ReleaseAll&) {
   // Behind a capture that may be under way: its cut would hold the output again.
-  host_.guest_worker.post([gate = host_.gate.get()] { gate->release_all(); });
+  const bool reopen = std::exchange(gate_closed_, false);
+  host_.guest_worker.post([gate = host_.gate.get(), guest = reopen ? guest_ : nullptr] {
+    if (guest) gate->open(inside_ports(*guest));
+    gate->release_all();
+  });
 }
 
 void PrimarySide::execute(const primary::DropHeld&) {
   host_.gate->close();
+  gate_closed_ = true;
   host_.guest_worker.post([gate = host_.gate.get()] { gate->drop_held(); });
 }
 
 void PrimarySide::execute(const primary::PauseGuest&) {
   if (!guest_) return;
   guest_runs_ = false;
-  host_.guest_worker.post([guest = guest_] {
-    if (auto paused = guest->pause(); !paused) {
-      spdlog::warn("the guest could not be paused: {}; its output stays closed",
-                   paused.error().text());
-    }
+  host_.guest_worker.post([weak = weak_from_this(), guest = guest_, &loop = host_.loop] {
+    auto paused = guest->pause();
+    if (paused) return;
+    boost::asio::post(loop, [weak, error = paused.error()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      spdlog::warn("the guest could not be paused and is ended: {}", error.text());
+      self->execute(primary::EndGuest{});
+      self->feed(primary::GuestFailed{error});
+    });
+  });
+}
+
+void PrimarySide::execute(const primary::ResumeGuest&) {
+  if (!guest_) return;
+  guest_runs_ = true;
+  host_.guest_worker.post([weak = weak_from_this(), guest = guest_, &loop = host_.loop] {
+    auto runs = guest->resume();
+    if (runs) return;
+    boost::asio::post(loop, [weak, error = runs.error()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      spdlog::error("the guest does not go on and is ended: {}", error.text());
+      self->execute(primary::EndGuest{});
+      self->exit_failed_ = true;
+      self->feed(primary::GuestFailed{error});
+    });
   });
 }
 
@@ -154,6 +209,8 @@ void PrimarySide::execute(const primary::EndGuest&) {
   host_.gate->close();
   host_.guest_worker.post([guest = std::move(guest_)]() mutable { guest.reset(); });
   guest_.reset();
+  lineage_.reset();
+  lineage_name_.reset();
 }
 
 void PrimarySide::execute(const primary::EndSession& action) {
@@ -184,10 +241,47 @@ void PrimarySide::execute(const primary::TellGuestEnded& action) {
                        Epoch{committed_});
 }
 
+void PrimarySide::execute(const primary::AcquireResources&) {
+  host_.acquire(core_.generation(), false, [weak = weak_from_this()](const Result<void>& acquired) {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (acquired) {
+      self->feed(primary::Acquired{});
+    } else {
+      self->feed(primary::AcquireFailed{acquired.error()});
+    }
+  });
+}
+
+void PrimarySide::execute(const primary::ReleaseResources&) {
+  host_.release(core_.generation(), [] {});
+}
+
+void PrimarySide::execute(const primary::TellHandover& action) {
+  if (session(action.session) == nullptr) return;
+  session_->lane->send(wire::Handover{}, core_.generation(), action.epoch);
+}
+
+void PrimarySide::execute(const primary::TellGo& action) {
+  if (session(action.session) == nullptr) return;
+  session_->lane->send(wire::Go{}, core_.generation(), Epoch{committed_});
+}
+
+void PrimarySide::execute(const primary::TellCancel& action) {
+  if (session(action.session) == nullptr) return;
+  spdlog::warn("the switchover is cancelled: {}", action.reason);
+  session_->lane->send(wire::Cancel{action.reason}, core_.generation(), Epoch{committed_});
+}
+
+void PrimarySide::execute(const primary::BecomeSecondary&) {
+  const auto* left = std::get_if<primary::Left>(&core_.state());
+  const std::uint64_t generation = left != nullptr ? left->generation.value : 0;
+  ends_(SideJoins{host_.peer_name() + " runs the guest in generation " +
+                  std::to_string(generation)});
+}
+
 void PrimarySide::execute(const primary::Exit&) {
-  SideEnds ends;
-  ends.exit = SideExit{exit_failed_ ? 1 : 0};
-  ends_(std::move(ends));
+  ends_(SideExit{exit_failed_ ? 1 : 0});
 }
 
 }  // namespace colo::app
