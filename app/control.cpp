@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<Command, 6> all_commands{Command::status,   Command::checkpoint,
+constexpr std::array<Command, 6> all_commands{Command::status,     Command::checkpoint,
                                               Command::switchover, Command::takeover,
                                               Command::give_back,  Command::set};
 

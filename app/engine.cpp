@@ -112,7 +112,9 @@ void Engine::watch_signals() {
   signals_.async_wait([this](const boost::system::error_code& error, int number) {
     if (error) return;
     spdlog::info("asked to end by signal {}", number);
-    if (side_) {
+    if (finishing_) {
+      host_.hook_cancel.cancel();
+    } else if (side_) {
       side_->stop();
     } else {
       finish(0);
@@ -167,7 +169,12 @@ void Engine::on_ownership(const Result<heartbeat::Ownership>& ownership) {
          std::nullopt);
     return;
   }
-  switch (heartbeat::decide_start(*ownership, host_.name, host_.config.first_primary)) {
+  const auto start = heartbeat::decide_start(*ownership, host_.name, host_.config.first_primary);
+  if (start != heartbeat::Start::claim && !std::exchange(released_, true)) {
+    // A run before this one may have been killed with them.
+    host_.release(HookRunner::Of::all, HookCause::lost, ownership->generation, [] {});
+  }
+  switch (start) {
     case heartbeat::Start::claim:
       become_primary(ownership->generation);
       return;
@@ -227,8 +234,8 @@ void Engine::side_ends(SideEnds ends) {
 }
 
 void Engine::go_on_as_primary(SideTakesOver& takeover) {
-  auto side = std::make_shared<PrimarySide>(
-      host_, std::move(takeover), [this](SideEnds next) { side_ends(std::move(next)); });
+  auto side = std::make_shared<PrimarySide>(host_, std::move(takeover),
+                                            [this](SideEnds next) { side_ends(std::move(next)); });
   if (auto listening = side->listen(); !listening) {
     // The guest runs; only a new secondary cannot join.
     spdlog::error("no secondary can join: {}", listening.error().text());
@@ -241,14 +248,16 @@ void Engine::finish(int status) {
   if (finishing_) return;
   finishing_ = true;
   exit_status_ = status;
-  signals_.cancel();
   arbiter_timer_.cancel();
   // Posted: this may be called from a request of the server that is let go.
   boost::asio::post(loop_, [this] { control_.reset(); });
   heartbeat_.reset();
-  // A moment for farewells that are under way; then the loop ends whatever is left.
+  // A moment for farewells that are under way, and for resources to be released, unless a second
+  // signal calls that off; then the loop ends whatever is left.
   beat_timer_.expires_after(std::chrono::milliseconds(200));
-  beat_timer_.async_wait([this](const boost::system::error_code&) { loop_.stop(); });
+  beat_timer_.async_wait([this](const boost::system::error_code&) {
+    host_.hook_worker.post([this] { boost::asio::post(loop_, [this] { loop_.stop(); }); });
+  });
 }
 
 Reply Engine::handle(const Request& request) {
@@ -292,12 +301,14 @@ Reply Engine::set_peer_heartbeat(const PeerHeartbeatSetting& setting) {
                     "write one address for each, with commas between them"});
   }
   for (std::size_t i = 0; i < setting.links.size(); ++i) {
-    if (auto set = heartbeat_->set_peer(i, udp(setting.links[i])); !set) return refused(set.error());
+    if (auto set = heartbeat_->set_peer(i, udp(setting.links[i])); !set)
+      return refused(set.error());
     host_.peer.heartbeat[i] = setting.links[i];
   }
   Reply reply;
-  reply.message = "heartbeats go to the new address until this engine ends; the configuration "
-                  "file keeps its own";
+  reply.message =
+      "heartbeats go to the new address until this engine ends; the configuration "
+      "file keeps its own";
   return reply;
 }
 

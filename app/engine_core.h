@@ -65,6 +65,7 @@ class Engine {
   Waiting waiting_;
   Instant last_beat_{};
   bool finishing_ = false;
+  bool released_ = false;  // what an earlier run of this host may have left
   int exit_status_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/rand.h>
+#include <spdlog/spdlog.h>
 
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -42,7 +43,8 @@ Host::Host(boost::asio::io_context& event_loop, const Config& configuration, std
       name(std::move(host)),
       run(random_word()),
       config_file(std::move(file)),
-      peer(config.peer_of(name)) {}
+      peer(config.peer_of(name)),
+      hooks(config, name) {}
 
 void Host::claim(Generation from, heartbeat::For for_whom, const std::string& peer_run,
                  std::function<void(Result<heartbeat::ClaimAnswer>)> answer) {
@@ -79,12 +81,22 @@ void Host::refresh_owners() {
   read_ownership([this](const auto&) { refreshing_ = false; });
 }
 
-void Host::acquire(Generation, bool, std::function<void(Result<void>)> answer) {
-  boost::asio::post(loop, [answer = std::move(answer)] { answer({}); });
+void Host::acquire(HookCause cause, Generation generation,
+                   std::function<void(Result<void>)> answer) {
+  hook_worker.post([this, cause, generation, answer = std::move(answer)] {
+    auto acquired = hooks.acquire(cause, generation, hook_cancel);
+    boost::asio::post(loop, [answer, acquired = std::move(acquired)] { answer(acquired); });
+  });
 }
 
-void Host::release(Generation, std::function<void()> answer) {
-  boost::asio::post(loop, std::move(answer));
+void Host::release(HookRunner::Of which, HookCause cause, Generation generation,
+                   std::function<void()> answer) {
+  hook_worker.post([this, which, cause, generation, answer = std::move(answer)] {
+    if (auto released = hooks.release(which, cause, generation, hook_cancel); !released) {
+      spdlog::error("a resource of the guest is not released: {}", released.error().text());
+    }
+    boost::asio::post(loop, answer);
+  });
 }
 
 io::LaneOptions Host::lane_options() const {

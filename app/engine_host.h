@@ -16,6 +16,7 @@
 #include "app/control.h"
 #include "app/engine.h"
 #include "app/engine_worker.h"
+#include "app/hooks.h"
 #include "app/status.h"
 #include "guest/config.h"
 #include "heartbeat/arbiter.h"
@@ -42,8 +43,11 @@ struct Host {
   std::unique_ptr<guest::GuestMaker> maker;     // on guest_worker only
   std::unique_ptr<io::PacketGate> gate;
   std::vector<OwnerStatus> owners;  // the arbiter's history as last read
+  HookRunner hooks;                 // on hook_worker only
+  HookCancel hook_cancel;
   Worker guest_worker;
   Worker arbiter_worker;
+  Worker hook_worker;
 
   // Asks the arbiter on its worker; the answer comes back on the loop, with `owners` refreshed.
   // peer_run: for a claim in the peer's name, the run that keeps the guest.
@@ -54,9 +58,11 @@ struct Host {
   // hangs does not gather them in front of a claim.
   void refresh_owners();
 
-  // The resources of the guest, before it runs here and after it left.
-  void acquire(Generation generation, bool switchover, std::function<void(Result<void>)> answer);
-  void release(Generation generation, std::function<void()> answer);
+  // The resources of the guest, before it runs here and after it left: one after the other, each
+  // answered on the loop. What could not be released is only logged.
+  void acquire(HookCause cause, Generation generation, std::function<void(Result<void>)> answer);
+  void release(HookRunner::Of which, HookCause cause, Generation generation,
+               std::function<void()> answer);
 
   [[nodiscard]] io::LaneOptions lane_options() const;
   [[nodiscard]] wire::Agreement agreement(const guest::Identity& identity) const;

@@ -63,8 +63,7 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
 
  private:
   // engine_primary.cpp
-  using Loop =
-      CoreLoop<PrimarySide, primary::Core, primary::Event, primary::Action, primary::Tick>;
+  using Loop = CoreLoop<PrimarySide, primary::Core, primary::Event, primary::Action, primary::Tick>;
   friend Loop;
   std::optional<Error> feed(primary::Event event) { return core_loop_.feed(std::move(event)); }
   void stepped();
@@ -119,7 +118,8 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   void execute(const primary::TellCancel& action);
   void execute(const primary::BecomeSecondary& action);
   void execute(const primary::Exit& action);
-  void booted(Result<std::shared_ptr<guest::Guest>> guest);
+  void boot_made(const Result<std::shared_ptr<guest::Guest>>& guest);
+  void booted(const Result<void>& runs);
   void on_guest_end();
   void guest_ended(const guest::End& end);
 
@@ -136,7 +136,7 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   std::optional<wire::Token> lineage_name_;
   std::unique_ptr<EndWatch> end_watch_;
   std::unique_ptr<io::Listener> listener_;
-  Said refusals_;                // by host
+  Said refusals_;              // by host
   std::optional<Error> deaf_;  // why no secondary can reach this host
   // Shared with tasks on the guest's thread, which may outlive the session by a moment.
   std::shared_ptr<PrimarySession> session_;

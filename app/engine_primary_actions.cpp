@@ -44,31 +44,50 @@ void PrimarySide::execute(const primary::ReadOwnership&) {
 
 void PrimarySide::execute(const primary::BootGuest&) {
   host_.guest_worker.post([weak = weak_from_this(), &host = host_] {
-    Result<std::shared_ptr<guest::Guest>> result;
+    Result<std::shared_ptr<guest::Guest>> made;
     if (auto guest = host.maker->boot()) {
-      result = std::shared_ptr<guest::Guest>(std::move(*guest));
-      if (auto runs = (*result)->resume(); runs) {
-        host.gate->open(inside_ports(**result));
-      } else {
-        result = fail(runs.error());
-      }
+      made = std::shared_ptr<guest::Guest>(std::move(*guest));
     } else {
-      result = fail(guest.error());
+      made = fail(guest.error());
     }
-    boost::asio::post(host.loop, [weak, result = std::move(result)] {
-      if (const auto self = weak.lock()) self->booted(result);
+    boost::asio::post(host.loop, [weak, made = std::move(made)] {
+      if (const auto self = weak.lock()) self->boot_made(made);
     });
   });
 }
 
-void PrimarySide::booted(Result<std::shared_ptr<guest::Guest>> guest) {
-  if (!guest) {
-    spdlog::error("the guest does not start: {}", guest.error().text());
-    exit_failed_ = true;
-    feed(primary::GuestFailed{guest.error()});
+void PrimarySide::boot_made(const Result<std::shared_ptr<guest::Guest>>& guest) {
+  const auto weak = weak_from_this();
+  if (!guest) return booted(fail(guest.error()));
+  const bool wanted = std::holds_alternative<primary::Starting>(core_.state());
+  if (!wanted) {
+    host_.guest_worker.post([guest = *guest]() mutable { guest.reset(); });
     return;
   }
-  guest_ = std::move(*guest);
+  guest_ = *guest;
+  host_.acquire(HookCause::boot, core_.generation(), [weak](const Result<void>& acquired) {
+    const auto self = weak.lock();
+    if (!self || !self->guest_) return;
+    if (!acquired) return self->booted(acquired);
+    self->host_.guest_worker.post([weak, guest = self->guest_, &host = self->host_] {
+      Result<void> runs = guest->resume().map([](const auto&) {});
+      if (runs) host.gate->open(inside_ports(*guest));
+      boost::asio::post(host.loop, [weak, runs] {
+        if (const auto side = weak.lock()) side->booted(runs);
+      });
+    });
+  });
+}
+
+void PrimarySide::booted(const Result<void>& runs) {
+  if (!runs) {
+    spdlog::error("the guest does not start: {}", runs.error().text());
+    exit_failed_ = true;
+    execute(primary::EndGuest{});
+    feed(primary::GuestFailed{runs.error()});
+    return;
+  }
+  if (!guest_) return;  // ended meanwhile
   guest_runs_ = true;
   const guest::Identity& identity = guest_->identity();
   spdlog::info("guest runs: {} {} {} under {}, {} MiB", identity.kind, identity.version,
@@ -117,10 +136,9 @@ void PrimarySide::execute(const primary::AcceptPeer& action) {
   } else {
     spdlog::info("{} joins from {}", session_->host, session_->lane->peer_address());
   }
-  session_->lane->send(
-      wire::Welcome{host_.name, host_.run, session_->token, host_.agreement(guest_->identity()),
-                    action.base.has_value()},
-      action.generation, action.base.value_or(Epoch{0}));
+  session_->lane->send(wire::Welcome{host_.name, host_.run, session_->token,
+                                     host_.agreement(guest_->identity()), action.base.has_value()},
+                       action.generation, action.base.value_or(Epoch{0}));
   const auto weak = weak_from_this();
   const primary::Session number = action.session;
   io::ControlLane::Handlers handlers;
@@ -242,19 +260,20 @@ void PrimarySide::execute(const primary::TellGuestEnded& action) {
 }
 
 void PrimarySide::execute(const primary::AcquireResources&) {
-  host_.acquire(core_.generation(), false, [weak = weak_from_this()](const Result<void>& acquired) {
-    const auto self = weak.lock();
-    if (!self) return;
-    if (acquired) {
-      self->feed(primary::Acquired{});
-    } else {
-      self->feed(primary::AcquireFailed{acquired.error()});
-    }
-  });
+  host_.acquire(HookCause::give_back, core_.generation(),
+                [weak = weak_from_this()](const Result<void>& acquired) {
+                  const auto self = weak.lock();
+                  if (!self) return;
+                  if (acquired) {
+                    self->feed(primary::Acquired{});
+                  } else {
+                    self->feed(primary::AcquireFailed{acquired.error()});
+                  }
+                });
 }
 
 void PrimarySide::execute(const primary::ReleaseResources&) {
-  host_.release(core_.generation(), [] {});
+  host_.release(HookRunner::Of::acquired, HookCause::lost, core_.generation(), [] {});
 }
 
 void PrimarySide::execute(const primary::TellHandover& action) {
@@ -276,12 +295,10 @@ void PrimarySide::execute(const primary::TellCancel& action) {
 void PrimarySide::execute(const primary::BecomeSecondary&) {
   const auto* left = std::get_if<primary::Left>(&core_.state());
   const std::uint64_t generation = left != nullptr ? left->generation.value : 0;
-  ends_(SideJoins{host_.peer_name() + " runs the guest in generation " +
-                  std::to_string(generation)});
+  ends_(
+      SideJoins{host_.peer_name() + " runs the guest in generation " + std::to_string(generation)});
 }
 
-void PrimarySide::execute(const primary::Exit&) {
-  ends_(SideExit{exit_failed_ ? 1 : 0});
-}
+void PrimarySide::execute(const primary::Exit&) { ends_(SideExit{exit_failed_ ? 1 : 0}); }
 
 }  // namespace colo::app

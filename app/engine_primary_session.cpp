@@ -208,8 +208,9 @@ void PrimarySide::on_frame(primary::Session number, const wire::Frame& frame) {
       return;
     }
     default:
-      lose(number, {"unexpected-frame", current->host + " sent a frame that has no place here",
-                    "run the same version of colo on both hosts"},
+      lose(number,
+           {"unexpected-frame", current->host + " sent a frame that has no place here",
+            "run the same version of colo on both hosts"},
            false);
   }
 }
@@ -284,8 +285,7 @@ void PrimarySide::run_capture(const Standstill& action) {
   });
 }
 
-void PrimarySide::captured(const Standstill& action,
-                           Result<primary::CheckpointFigures> figures) {
+void PrimarySide::captured(const Standstill& action, Result<primary::CheckpointFigures> figures) {
   if (!figures) {
     spdlog::warn("checkpoint {} was given up: {}", action.epoch.value, figures.error().text());
     if (figures.error().word == "resume-failed") {

@@ -18,7 +18,8 @@ Words handover_words(const primary::HandingOver& s, const std::string& peer) {
     case primary::Handover::saving:
       return words("saving", "taking the last checkpoint; the guest stands still here");
     case primary::Handover::loading:
-      return words("loading", peer + " loads the guest; it stands still here, and resumes if that fails");
+      return words("loading",
+                   peer + " loads the guest; it stands still here, and resumes if that fails");
     case primary::Handover::claiming:
       break;
   }
@@ -27,8 +28,7 @@ Words handover_words(const primary::HandingOver& s, const std::string& peer) {
 
 Words lost_words(const primary::Lost& s, const Host& host) {
   const std::string owner = s.owner.owner.empty() ? "nobody" : s.owner.owner;
-  const std::string owns =
-      owner + " owns generation " + std::to_string(s.owner.generation.value);
+  const std::string owns = owner + " owns generation " + std::to_string(s.owner.generation.value);
   if (s.returning) {
     return {State::lost,
             "the guest was given back to this host; acquiring its resources" +
@@ -49,10 +49,10 @@ Words syncing_words(const primary::Syncing& s, const Host& host, const PrimarySe
   const std::uint64_t sent = session != nullptr ? session->sent_pages.load() : 0;
   const std::string pages = std::to_string(sent) + " pages sent";
   if (!s.session.resumed || s.session.base == Epoch{0}) {
-    return {State::syncing,
-            "the first copy to " + host.peer_name() + " runs: " + pages +
-                "; nothing is protected yet",
-            ""};
+    return {
+        State::syncing,
+        "the first copy to " + host.peer_name() + " runs: " + pages + "; nothing is protected yet",
+        ""};
   }
   return {State::syncing,
           "what changed since checkpoint " + std::to_string(s.session.base.value) + " goes to " +
@@ -88,10 +88,10 @@ Words words_of(const primary::State& state, const Host& host, const PrimarySessi
           [&](const primary::Reconnecting& s) {
             const auto left = std::max(s.until - io::steady_now(), Duration{0});
             const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(left).count();
-            return Words{State::reconnecting,
-                         s.cause + "; output is held; in " + std::to_string(ms) +
-                             " ms this host claims",
-                         host.command("status", peer)};
+            return Words{
+                State::reconnecting,
+                s.cause + "; output is held; in " + std::to_string(ms) + " ms this host claims",
+                host.command("status", peer)};
           },
           [&](const primary::HandingOver& s) { return handover_words(s, peer); },
           [&](const primary::Claiming& s) {
@@ -102,10 +102,9 @@ Words words_of(const primary::State& state, const Host& host, const PrimarySessi
           },
           [&](const primary::Lost& s) { return lost_words(s, host); },
           [&](const primary::Left& s) {
-            return Words{State::joining,
-                         peer + " runs the guest in generation " +
-                             std::to_string(s.generation.value),
-                         ""};
+            return Words{
+                State::joining,
+                peer + " runs the guest in generation " + std::to_string(s.generation.value), ""};
           },
           [&](const primary::Ending& s) {
             return Words{State::ended, s.reason + "; telling the arbiter", ""};
@@ -160,8 +159,7 @@ void PrimarySide::fill(Status& status) const {
   fill_checkpoints(status);
   if (session_) {
     status.session = SessionStatus{session_->base.has_value(),
-                                   session_->base.value_or(Epoch{0}).value,
-                                   session_->first_pages};
+                                   session_->base.value_or(Epoch{0}).value, session_->first_pages};
   }
   status.takeover = takeover_;
 }

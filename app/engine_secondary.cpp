@@ -63,9 +63,7 @@ void SecondarySide::peer_says(const wire::Alive& alive) {
   if (alive.guest == wire::GuestHere::paused) feed(secondary::PeerKeepsGuest{});
 }
 
-wire::Alive SecondarySide::says() const {
-  return {0, core_.generation(), wire::GuestHere::none};
-}
+wire::Alive SecondarySide::says() const { return {0, core_.generation(), wire::GuestHere::none}; }
 
 void SecondarySide::stalled(Instant from, Instant now) {
   if (session_ && session_->detector) session_->detector->stalled(from, now);

@@ -58,8 +58,8 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
 
  private:
   // engine_secondary.cpp
-  using Loop =
-      CoreLoop<SecondarySide, secondary::Core, secondary::Event, secondary::Action, secondary::Tick>;
+  using Loop = CoreLoop<SecondarySide, secondary::Core, secondary::Event, secondary::Action,
+                        secondary::Tick>;
   friend Loop;
   std::optional<Error> feed(secondary::Event event) { return core_loop_.feed(std::move(event)); }
   void stepped();
@@ -129,7 +129,7 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   wire::Token held_lineage_{};
   Generation held_in_;
   bool difference_too_large_ = false;  // for the cache: nothing is offered, and all is copied
-  std::string peer_run_;               // of the last primary that welcomed us: who could have its guest back
+  std::string peer_run_;  // of the last primary that welcomed us: who could have its guest back
   // A load or resume that failed, or the end of its standby, is told once.
   bool standby_spent_ = false;
   std::string standby_end_;  // how the last standby ended, if it was not us

@@ -182,7 +182,7 @@ void SecondarySide::execute(const secondary::Run& action) {
 void SecondarySide::execute(const secondary::AcquireResources&) {
   const auto* takeover = std::get_if<secondary::TakingOver>(&core_.state());
   const bool switchover = takeover != nullptr && takeover->switchover;
-  host_.acquire(core_.generation(), switchover,
+  host_.acquire(switchover ? HookCause::switchover : HookCause::takeover, core_.generation(),
                 [weak = weak_from_this()](const Result<void>& acquired) {
                   const auto self = weak.lock();
                   if (!self) return;
@@ -197,9 +197,11 @@ void SecondarySide::execute(const secondary::AcquireResources&) {
 }
 
 void SecondarySide::execute(const secondary::ReleaseResources&) {
-  host_.release(core_.generation(), [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->feed(secondary::Released{});
-  });
+  const bool back = std::holds_alternative<secondary::GivingBack>(core_.state());
+  host_.release(HookRunner::Of::acquired, back ? HookCause::give_back : HookCause::lost,
+                core_.generation(), [weak = weak_from_this()] {
+                  if (const auto self = weak.lock()) self->feed(secondary::Released{});
+                });
 }
 
 void SecondarySide::execute(const secondary::TellLoaded& action) {
@@ -225,8 +227,6 @@ void SecondarySide::execute(const secondary::EndGuest&) {
   standby_.reset();
 }
 
-void SecondarySide::execute(const secondary::Exit&) {
-  ends_(SideExit{0});
-}
+void SecondarySide::execute(const secondary::Exit&) { ends_(SideExit{0}); }
 
 }  // namespace colo::app

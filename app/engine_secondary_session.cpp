@@ -32,8 +32,8 @@ void SecondarySide::dial() {
   wire::Hello hello{host_.name, host_.run, host_.agreement(standby_->identity()), held()};
   const auto weak = weak_from_this();
   dialer_ = io::Dialer::control(
-      host_.loop, endpoint_of(host_.peer.replication), host_.lane_options(),
-      std::move(hello), [weak](Result<std::shared_ptr<io::ControlLane>> lane) {
+      host_.loop, endpoint_of(host_.peer.replication), host_.lane_options(), std::move(hello),
+      [weak](Result<std::shared_ptr<io::ControlLane>> lane) {
         if (const auto self = weak.lock()) self->on_lane(std::move(lane));
       },
       numbers.generation, numbers.epoch);
@@ -180,8 +180,8 @@ void SecondarySide::on_welcome(const wire::Frame& frame) {
   peer_run_ = welcome->run;
   const auto weak = weak_from_this();
   session_->bulk_dialer =
-      io::Dialer::bulk(host_.loop, endpoint_of(host_.peer.replication),
-                       host_.lane_options(), wire::Attach{welcome->session},
+      io::Dialer::bulk(host_.loop, endpoint_of(host_.peer.replication), host_.lane_options(),
+                       wire::Attach{welcome->session},
                        [weak, number = session_->number](Result<io::BulkConnection> connection) {
                          if (const auto self = weak.lock())
                            self->on_bulk(number, std::move(connection));
@@ -231,12 +231,11 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
         });
       });
   host_.refresh_owners();  // the owners that status shows
-  spdlog::info("joined {} in generation {} with {} ({})", host_.peer_name(),
-               session_->generation.value,
-               session_->base ? "what changed since checkpoint " +
-                                    std::to_string(session_->base->value)
-                              : std::string("a whole copy"),
-               session_->bulk->figures().uring ? "io_uring" : "plain sockets");
+  spdlog::info(
+      "joined {} in generation {} with {} ({})", host_.peer_name(), session_->generation.value,
+      session_->base ? "what changed since checkpoint " + std::to_string(session_->base->value)
+                     : std::string("a whole copy"),
+      session_->bulk->figures().uring ? "io_uring" : "plain sockets");
 }
 
 // For a whole copy of this session's primary.

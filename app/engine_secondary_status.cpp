@@ -61,14 +61,15 @@ Words takeover_words(const secondary::TakingOver& s, const Host& host) {
   }
   const std::string attempt = s.attempt > 1 ? ", attempt " + std::to_string(s.attempt) : "";
   const StepWords words = words_of(s.step);
-  return {State::taking_over, words.meaning + attempt + Words::behind("; ", s.trouble), "", words.word};
+  return {State::taking_over, words.meaning + attempt + Words::behind("; ", s.trouble), "",
+          words.word};
 }
 
 Words suspecting_words(const secondary::Suspecting& s, const Host& host, const std::string& held) {
   const bool returns = host.config.heartbeat.grace > Duration{0} || !s.session;
   if (!returns) {
-    return {State::standby, s.cause.text() + "; " + s.host + " has its head start before this host claims",
-            ""};
+    return {State::standby,
+            s.cause.text() + "; " + s.host + " has its head start before this host claims", ""};
   }
   std::string reason = s.cause.text();
   if (s.until != Instant::max()) {
@@ -82,10 +83,10 @@ Words joining_words(const secondary::Core& core, const secondary::Joining& s, co
   const std::string trouble = s.trouble.empty() ? "dialing " + host.peer_name() : s.trouble;
   if (core.keeps() == secondary::Keeps::last_resort) {
     return {State::joining,
-            "the guest was given back to " + host.peer_name() + ", which was not heard to run it; " +
-                trouble,
-            host.command("status", host.peer_name()) + "; if its guest is gone for good: " +
-                host.command("takeover", host.name)};
+            "the guest was given back to " + host.peer_name() +
+                ", which was not heard to run it; " + trouble,
+            host.command("status", host.peer_name()) +
+                "; if its guest is gone for good: " + host.command("takeover", host.name)};
   }
   if (host.owners.empty() || !host.owners.back().owner.empty()) {
     return {State::joining, trouble, host.command("status", host.peer_name())};
@@ -119,8 +120,8 @@ Words words_of(const secondary::Core& core, const Host& host) {
           [&](const secondary::Suspecting& s) { return suspecting_words(s, host, committed); },
           [&](const secondary::HandingOver& s) {
             const StepWords words = words_of(s.step);
-            return Words{State::handing_over,
-                         s.host + " hands its guest over: " + words.meaning, "", words.word};
+            return Words{State::handing_over, s.host + " hands its guest over: " + words.meaning,
+                         "", words.word};
           },
           [&](const secondary::GivingBack& s) {
             const std::string doing =
@@ -162,8 +163,7 @@ void SecondarySide::fill(Status& status) const {
   peer.host = host_.peer_name();
   if (session_ && session_->detector) {
     peer.connected = !session_->closed;
-    fill_links(peer, session_->detector->report(io::steady_now()),
-               host_.peer);
+    fill_links(peer, session_->detector->report(io::steady_now()), host_.peer);
     if (core_.committed() == Epoch{0}) status.initial_copy = session_->initial_copy;
     status.session = SessionStatus{session_->base.has_value(),
                                    session_->base.value_or(Epoch{0}).value, std::nullopt};

@@ -31,9 +31,8 @@ Result<Setting> parse_setting(const std::string& key, const std::string& value) 
         [](const Address& address) { return Setting{PeerSetting{address}}; });
   }
   if (key == "peer-heartbeat") {
-    return parse_addresses(value).map([](std::vector<Address> links) {
-      return Setting{PeerHeartbeatSetting{std::move(links)}};
-    });
+    return parse_addresses(value).map(
+        [](std::vector<Address> links) { return Setting{PeerHeartbeatSetting{std::move(links)}}; });
   }
   return fail("unknown-key", "\"" + key + "\" cannot be set while the guest runs",
               nearest_hint(key, {"delay", "peer", "peer-heartbeat"}));

@@ -16,14 +16,14 @@ namespace colo::app {
 
 enum class State {
   starting,
-  waiting,     // needs the operator or the peer before the guest may start
-  solo,        // the guest runs with no replica
-  syncing,     // first full copy
-  protected_,  // primary only: a takeover would work now
+  waiting,       // needs the operator or the peer before the guest may start
+  solo,          // the guest runs with no replica
+  syncing,       // first full copy
+  protected_,    // primary only: a takeover would work now
   reconnecting,  // the peer is out of reach, and may come back before anybody claims
   handing_over,  // a switchover is under way
-  joining,     // secondary: dialing the primary
-  standby,     // secondary that holds a complete checkpoint
+  joining,       // secondary: dialing the primary
+  standby,       // secondary that holds a complete checkpoint
   claiming,
   taking_over,
   lost,  // another host owns the guest
@@ -88,8 +88,8 @@ struct TakeoverStatus {
 
 // How the session that is under way began.
 struct SessionStatus {
-  bool resumed = false;  // by the difference only; otherwise everything was copied
-  std::uint64_t base_epoch = 0;        // resumed: from this checkpoint on
+  bool resumed = false;          // by the difference only; otherwise everything was copied
+  std::uint64_t base_epoch = 0;  // resumed: from this checkpoint on
   std::optional<std::uint64_t> difference_pages;  // primary: sent for its first checkpoint
 };
 
