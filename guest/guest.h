@@ -50,7 +50,7 @@ struct PacketPort {
 // How a guest ended. A guest whose end is `expected` was ended by us.
 struct End {
   bool expected = false;
-  bool by_guest = false;  // it shut itself down; not a fault
+  bool by_guest = false;  // it shut itself down; not a fault. A crash is one.
   std::string reason;     // "QEMU (pid 812) was killed by signal 9"
 };
 
