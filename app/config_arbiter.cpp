@@ -40,10 +40,9 @@ void read_endpoints(TableReader& table, arbiter::EtcdSettings& etcd, Problems& p
   const auto line = table.texts("endpoints", Need::required, etcd.endpoints);
   if (line == 0) return;
   if (etcd.endpoints.empty() || etcd.endpoints.size() > most_endpoints) {
-    problems.add(line, {"out-of-bounds",
-                        "`arbiter.endpoints` has " + std::to_string(etcd.endpoints.size()),
-                        "list the members of one etcd cluster, 1 to " +
-                            std::to_string(most_endpoints)});
+    problems.add(
+        line, {"out-of-bounds", "`arbiter.endpoints` has " + std::to_string(etcd.endpoints.size()),
+               "list the members of one etcd cluster, 1 to " + std::to_string(most_endpoints)});
   }
   for (const std::string& endpoint : etcd.endpoints) {
     if (is_endpoint(endpoint)) continue;
@@ -89,8 +88,7 @@ void read_etcd(TableReader& table, arbiter::EtcdSettings& etcd, Problems& proble
   const auto key = table.absolute_path("key", Need::optional, etcd.key);
   both_or_none(table, "cert", cert, "key", key, problems);
   const auto username = table.text("username", Need::optional, etcd.username);
-  const auto password =
-      table.absolute_path("password_file", Need::optional, etcd.password_file);
+  const auto password = table.absolute_path("password_file", Need::optional, etcd.password_file);
   both_or_none(table, "username", username, "password_file", password, problems);
   table.refuse("password", "would be a secret in a file that is no secret",
                "put it into a file of mode 0600 and name that as `password_file`");

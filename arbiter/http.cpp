@@ -91,9 +91,16 @@ Error error_of(CURLcode code, const std::string& detail, const HttpRequest& requ
       return {"arbiter-tls", what,
               "see `ca`, `cert` and `key` of [arbiter], and that the server's certificate names "
               "this address"};
-    default:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_COULDNT_RESOLVE_HOST:
       return {"arbiter-unreachable", what,
               "see that etcd runs there and that no firewall is between"};
+    default:
+      // Where the server's reset is faster than its alert.
+      return {"arbiter-unreachable", what,
+              request.url.starts_with("https://")
+                  ? "see that etcd runs there; one that refuses our `cert` also ends like this"
+                  : "see that it is etcd that runs there"};
   }
 }
 

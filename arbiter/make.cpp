@@ -22,12 +22,12 @@ std::vector<Finding> check_etcd(const EtcdSettings& settings, const std::string&
     one_answers = true;
     if (cluster.empty()) cluster = *probed;
     if (cluster != *probed) {
-      findings.push_back({true,
-                          {"arbiter-other-cluster",
-                           endpoint + " belongs to another etcd cluster than " +
-                               settings.endpoints.front(),
-                           "list the members of one cluster only: two clusters would be two "
-                           "arbiters"}});
+      findings.push_back(
+          {true,
+           {"arbiter-other-cluster",
+            endpoint + " belongs to another etcd cluster than " + settings.endpoints.front(),
+            "list the members of one cluster only: two clusters would be two "
+            "arbiters"}});
     }
   }
   if (!one_answers) {

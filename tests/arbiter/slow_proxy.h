@@ -48,7 +48,8 @@ class SlowProxy {
   std::uint16_t own_port_ = 0;
   UniqueFd listener_;
   std::atomic<Mood> mood_{Mood::pass};
-  std::atomic<int> delay_ms_{0}, requests_{0}, swallow_at_{1 << 30}, swallow_every_{0}, swallowed_{0};
+  std::atomic<int> delay_ms_{0}, requests_{0}, swallow_at_{1 << 30}, swallow_every_{0},
+      swallowed_{0};
   std::atomic<bool> ending_{false};
   std::vector<std::thread> connections_;
   std::thread acceptor_;
