@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "arbiter/settings.h"
 #include "base/result.h"
 #include "base/types.h"
 #include "guest/config.h"
@@ -83,7 +84,7 @@ struct Config {
   std::vector<HookConfig> hooks;
   std::array<HostConfig, 2> hosts;  // by name, ascending
   HeartbeatSettings heartbeat;
-  std::filesystem::path arbiter_directory;
+  arbiter::Settings arbiter;
   Limits limits;
 
   // Null when the name is neither of the two.
@@ -96,9 +97,13 @@ struct Config {
   [[nodiscard]] std::filesystem::path engine_directory(std::string_view host) const;
   [[nodiscard]] std::filesystem::path control_socket(std::string_view host) const;
 
+  // Who asks the arbiter. REQUIRES: `host` is one of the two.
+  [[nodiscard]] arbiter::Asker asker(std::string_view host) const;
+
   // Every value that both hosts must agree on, one per line, in a fixed order: not key_file, not
-  // run_directory, and not the hosts' addresses. A host that moved to another address joins a
-  // running one that was told of it (`colo set peer=`) and whose file still has the old one.
+  // run_directory, of the arbiter not where its secrets are and how long one waits, and not the
+  // hosts' addresses. A host that moved to another address joins a running one that was told of it
+  // (`colo set peer=`) and whose file still has the old one.
   [[nodiscard]] std::string canonical() const;
   // XXH3 of canonical(). Both hosts compare it when they meet.
   [[nodiscard]] std::uint64_t hash64() const;

@@ -98,7 +98,7 @@ Words words_of(const primary::State& state, const Host& host, const PrimarySessi
             return Words{State::claiming,
                          s.cause + "; output is held until the arbiter answers" +
                              Words::behind("; ", s.trouble),
-                         s.trouble.empty() ? "" : "ls " + host.config.arbiter_directory.string()};
+                         s.trouble.empty() ? "" : host.look_at_arbiter()};
           },
           [&](const primary::Lost& s) { return lost_words(s, host); },
           [&](const primary::Left& s) {

@@ -45,6 +45,7 @@ struct Settings {
   std::string more = {};  // of the configuration file: [[hook]] tables
   bool relay = false;     // a link between the hosts that can be cut
   bool tls = true;
+  std::string arbiter;  // the lines of [arbiter]; empty: a directory
 };
 
 // What a program said and how it ended.
