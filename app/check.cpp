@@ -152,6 +152,22 @@ void check_arbiter(const Config& config, Findings& out) {
   }
 }
 
+// Found missing now, not at the takeover that needs it.
+void check_hooks(const Config& config, Findings& out) {
+  for (const HookConfig& hook : config.hooks) {
+    const std::string& program = hook.command.front();
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(program, ignored)) {
+      out.push_back({true, "hook-missing", "hook " + hook.name + ": " + program + " is not a file",
+                     "install it; hooks are the same on both hosts"});
+    } else if (::access(program.c_str(), X_OK) != 0) {
+      out.push_back({true, "hook-missing",
+                     "hook " + hook.name + ": " + program + " may not be run by this user",
+                     "chmod a+x " + program});
+    }
+  }
+}
+
 void check_transport(const Config& config, Findings& out) {
   if (config.tls) return;
   out.push_back({false, "unencrypted", "tls = false: guest memory crosses the link in the clear",
@@ -167,6 +183,7 @@ std::vector<guest::Finding> check_host(const Config& config, const std::string& 
   check_run_directory(config, host, out);
   check_arbiter(config, out);
   check_transport(config, out);
+  check_hooks(config, out);
   if (!engine_runs) {
     check_addresses(config.own(host), out);
     check_outside(config.own(host), out);

@@ -84,6 +84,10 @@ std::string Config::canonical() const {
         << "guest.dirty_pages_per_second = " << guest.dirty_pages_per_second << '\n';
   }
   out << "nic = " << counted_list(nics, [](const guest::NicConfig& nic) { return nic.id; }) << '\n';
+  for (const HookConfig& hook : hooks) {
+    out << "hook." << counted(hook.name) << " = " << duration_text(hook.timeout) << ' '
+        << counted_list(hook.command, [](const std::string& word) { return word; }) << '\n';
+  }
   for (const HostConfig& host : hosts) render_host(out, host);
   out << "heartbeat.interval = " << duration_text(heartbeat.interval) << '\n'
       << "heartbeat.lost_after = " << duration_text(heartbeat.lost_after) << '\n'

@@ -54,6 +54,13 @@ struct HeartbeatSettings {
   Duration head_start = std::chrono::milliseconds(300);
 };
 
+// A program of the operator that acquires what the guest needs on a host: app/hooks.h.
+struct HookConfig {
+  std::string name;
+  std::vector<std::string> command;  // an absolute path, and arguments
+  Duration timeout = std::chrono::seconds(10);
+};
+
 struct Limits {
   std::uint64_t hold_packets = 16384;
   std::uint64_t hold_bytes = 64ULL << 20;
@@ -72,6 +79,7 @@ struct Config {
   std::filesystem::path run_directory = "/run/colo";
   GuestSettings guest;
   std::vector<guest::NicConfig> nics;
+  std::vector<HookConfig> hooks;
   std::array<HostConfig, 2> hosts;  // by name, ascending
   HeartbeatSettings heartbeat;
   std::filesystem::path arbiter_directory;

@@ -2,6 +2,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "app/config_hooks.h"
 #include "app/config_hosts.h"
 #include "app/config_reader.h"
 #include "app/names.h"
@@ -162,6 +163,7 @@ ConfigResult<Config> parse_config(std::string_view text) {
   const auto first_line = top.text("first_primary", Need::required, config.first_primary);
   read_guest(top, config.guest, problems);
   read_nics(top, config, problems);
+  read_hooks(top, config, problems);
   read_hosts(top, config, first_line, problems);
   read_heartbeat(top, config.heartbeat, problems);
   read_arbiter(top, config, problems);

@@ -9,6 +9,8 @@ inline constexpr const char* guest_name_rule =
     "use 1 to 32 of a-z, 0-9 and -: it becomes part of paths on both hosts";
 [[nodiscard]] bool is_guest_name(std::string_view name);
 
+inline constexpr const char* hook_name_rule = "use 1 to 32 of a-z, 0-9 and -";
+
 inline constexpr const char* host_name_rule =
     "use 1 to 63 of a-z, A-Z, 0-9, - and ., the first one a letter or a digit";
 [[nodiscard]] bool is_host_name(std::string_view name);

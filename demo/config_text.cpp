@@ -56,17 +56,17 @@ std::string render(const ConfigText& config) {
   for (const HostText& host : config.hosts) text += render(host);
   text += "\n[arbiter]\nkind = \"directory\"\n";
   text += line("directory", quoted(config.arbiter.string()));
-  return text;
+  return text + config.more;
 }
 
-std::vector<std::string> qemu_command(const Options& options,
+std::vector<std::string> qemu_command(const Setting& setting,
                                       const std::filesystem::path& console) {
   // An option and its value on one line.
   // clang-format off
   return {
       "qemu-system-x86_64",
       "-machine", "q35",
-      "-m", std::to_string(options.memory_mib) + "M",
+      "-m", std::to_string(setting.memory_mib) + "M",
       "-nodefaults",
       "-vga", "std",
       "-display", "none",
@@ -74,23 +74,23 @@ std::vector<std::string> qemu_command(const Options& options,
       // Both hosts write to one file, one after the other: it shows the guest's whole life.
       "-chardev", "file,id=console,append=on,path=" + console.string(),
       "-serial", "chardev:console",
-      "-kernel", (options.image / "vmlinuz").string(),
-      "-initrd", (options.image / "initrd").string(),
+      "-kernel", (setting.image / "vmlinuz").string(),
+      "-initrd", (setting.image / "initrd").string(),
       "-append", "console=ttyS0 quiet panic=-1 colo.dirty_pages=" +
-                     std::to_string(options.dirty_pages_per_second),
+                     std::to_string(setting.dirty_pages_per_second),
       "-device", "virtio-net-pci,netdev=net0,mac=52:54:00:c0:10:00"};
   // clang-format on
 }
 
-std::string qemu_guest_lines(const Options& options, const std::filesystem::path& console) {
+std::string qemu_guest_lines(const Setting& setting, const std::filesystem::path& console) {
   return line("kind", quoted("qemu")) + line("accelerator", quoted("auto")) +
-         line("command", array(qemu_command(options, console)));
+         line("command", array(qemu_command(setting, console)));
 }
 
-std::string embedded_guest_lines(const Options& options) {
+std::string embedded_guest_lines(const Setting& setting) {
   return line("kind", quoted("embedded")) +
-         line("memory", quoted(std::to_string(options.memory_mib) + "MiB")) +
-         line("dirty_pages_per_second", std::to_string(options.dirty_pages_per_second));
+         line("memory", quoted(std::to_string(setting.memory_mib) + "MiB")) +
+         line("dirty_pages_per_second", std::to_string(setting.dirty_pages_per_second));
 }
 
 }  // namespace colo::demo

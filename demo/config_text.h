@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "demo/options.h"
+#include "demo/setting.h"
 
 namespace colo::demo {
 
@@ -21,6 +21,7 @@ struct ConfigText {
   std::uint32_t delay_ms = 100;
   std::string guest;  // the lines of [guest]
   std::vector<HostText> hosts;
+  std::string more;  // whole sections, behind the others
 };
 
 [[nodiscard]] std::string render(const ConfigText& config);
@@ -28,11 +29,11 @@ struct ConfigText {
 [[nodiscard]] std::string quoted(const std::string& text);
 // The guest's QEMU as its user would write it; the engine adds what is its own: accelerator, shared
 // memory, QMP, the network's end.
-[[nodiscard]] std::vector<std::string> qemu_command(const Options& options,
+[[nodiscard]] std::vector<std::string> qemu_command(const Setting& setting,
                                                     const std::filesystem::path& console);
 // The lines of [guest].
-[[nodiscard]] std::string qemu_guest_lines(const Options& options,
+[[nodiscard]] std::string qemu_guest_lines(const Setting& setting,
                                            const std::filesystem::path& console);
-[[nodiscard]] std::string embedded_guest_lines(const Options& options);
+[[nodiscard]] std::string embedded_guest_lines(const Setting& setting);
 
 }  // namespace colo::demo

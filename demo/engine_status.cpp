@@ -41,6 +41,9 @@ EngineStatus from_tree(const Json& tree) {
   EngineStatus status;
   status.host = tree.at("host").get<std::string>();
   status.state = tree.at("state").get<std::string>();
+  status.pid = value<pid_t>(tree, "pid");
+  status.generation = value<std::uint64_t>(tree, "generation");
+  status.epoch = value<std::uint64_t>(tree, "epoch");
   status.role = value<std::string>(tree, "role");
   status.reason = value<std::string>(tree, "reason");
   status.mode = value<std::string>(tree, "mode");
@@ -52,6 +55,7 @@ EngineStatus from_tree(const Json& tree) {
   status.guest_accelerator = value<std::string>(guest, "accelerator");
   status.guest_memory_bytes = value<std::uint64_t>(guest, "memory_bytes");
   status.guest_running = value<bool>(guest, "running");
+  status.guest_pid = maybe<pid_t>(guest, "pid");
 
   const Json copy = part(tree, "initial_copy");
   status.copy_sent_pages = value<std::uint64_t>(copy, "sent_pages");

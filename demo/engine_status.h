@@ -18,11 +18,14 @@ namespace colo::demo {
 
 struct EngineStatus {
   std::string host, role, state, reason, mode;
+  pid_t pid = 0;
+  std::uint64_t generation = 0, epoch = 0;
   double delay_ms = 0;
 
   std::string guest_kind, guest_version, guest_accelerator;
   std::uint64_t guest_memory_bytes = 0;
   bool guest_running = false;
+  std::optional<pid_t> guest_pid;  // none: it has no process of its own
 
   std::uint64_t copy_sent_pages = 0, copy_remaining_pages = 0;
 

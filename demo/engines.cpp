@@ -11,16 +11,45 @@ constexpr auto end_patience = std::chrono::seconds(15);
 
 Result<void> Engines::start() {
   for (const char* host : {"alpha", "beta"}) {
-    auto child = scene_.start_engine(host);
-    if (!child) return fail(child.error());
-    engines_[host].child.emplace(std::move(*child));
+    if (auto started = start(host); !started) return started;
   }
   return {};
 }
 
+Result<void> Engines::start(const std::string& host) {
+  Engine& engine = engines_[host];
+  engine = {};  // kills and reaps what may be left of the last one
+  auto child = scene_.start_engine(host);
+  if (!child) return fail(child.error());
+  engine.child.emplace(std::move(*child));
+  return {};
+}
+
+pid_t Engines::pid(const std::string& host) const {
+  const auto found = engines_.find(host);
+  return found == engines_.end() || !found->second.child ? 0 : found->second.child->pid();
+}
+
+std::vector<pid_t> Engines::processes_of(const std::string& host) const {
+  const auto found = engines_.find(host);
+  if (found == engines_.end() || !found->second.child) return {};
+  return scene_.processes_of(host, *found->second.child);
+}
+
+bool Engines::gone(const std::string& host) {
+  Engine& engine = engines_[host];
+  return !engine.child || engine.child->ended().has_value();
+}
+
+void Engines::set_frozen(const std::string& host, bool frozen) {
+  engines_[host].frozen = frozen;
+}
+
+void Engines::expect_end(const std::string& host) { engines_[host].killed = true; }
+
 void Engines::look() {
   for (auto& [host, engine] : engines_) {
-    if (engine.killed || !engine.child || engine.child->ended()) continue;
+    if (engine.killed || engine.frozen || !engine.child || engine.child->ended()) continue;
     if (auto status = ask_status(scene_.folder().control_socket(host)))
       engine.status = std::move(*status);
   }

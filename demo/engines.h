@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "demo/engine_status.h"
@@ -25,6 +26,17 @@ class Engines {
   [[nodiscard]] const std::optional<EngineStatus>& status(const std::string& host) const;
   [[nodiscard]] bool in_state(const std::string& host, const std::string& state) const;
 
+  // One of them, again after it was killed or has ended. REQUIRES: called from the main thread.
+  Result<void> start(const std::string& host);
+  [[nodiscard]] pid_t pid(const std::string& host) const;
+  [[nodiscard]] std::vector<pid_t> processes_of(const std::string& host) const;
+  // Nobody is left of it.
+  [[nodiscard]] bool gone(const std::string& host);
+  // An engine that cannot answer is not asked: it would only be waited for.
+  void set_frozen(const std::string& host, bool frozen);
+  // From now on its end is no surprise.
+  void expect_end(const std::string& host);
+
   // Errors: "engine-ended", unless it was us who killed it.
   Result<void> check_alive();
   // Everything of the host, with SIGKILL.
@@ -38,6 +50,7 @@ class Engines {
     std::optional<Child> child;
     std::optional<EngineStatus> status;
     bool killed = false;
+    bool frozen = false;
   };
   [[nodiscard]] tl::unexpected<Error> ended(const std::string& host, const std::string& how) const;
 

@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 
 const std::string name_start = "colo-demo-";
 constexpr std::size_t tail_lines = 15;
+const std::string mount_name = "arbiter";
+const std::string hidden_name = "arbiter.gone";
 
 // "colo-demo-<pid>-XXXXXX" of a process that is gone.
 void remove_stale(const fs::path& parent) {
@@ -40,9 +42,14 @@ Result<Folder> Folder::make() {
     return fail("no-folder", name + ": " + std::strerror(errno));
   }
   Folder folder{fs::path(name)};
-  for (const fs::path& inner : {folder.arbiter(), folder.run_directory()}) {
+  for (const fs::path& inner : {folder.arbiter(), folder.run_directory(),
+                                folder.host_directory("alpha"), folder.host_directory("beta")}) {
     fs::create_directory(inner, error);
     if (error) return fail("no-folder", inner.string() + ": " + error.message());
+  }
+  for (const char* host : {"alpha", "beta"}) {
+    fs::create_symlink("../arbiter", folder.host_directory(host) / mount_name, error);
+    if (error) return fail("no-folder", error.message());
   }
   return folder;
 }
@@ -81,6 +88,26 @@ std::string Folder::tail(const std::string& host) const {
   std::string text;
   for (const std::string& line : lines) text += "    " + line + "\n";
   return text;
+}
+
+Result<void> Folder::hide_arbiter(const std::string& host) const {
+  std::error_code error;
+  fs::rename(host_directory(host) / mount_name, host_directory(host) / hidden_name, error);
+  if (error) return fail("arbiter-not-hidden", error.message());
+  return {};
+}
+
+Result<void> Folder::show_arbiter(const std::string& host) const {
+  std::error_code error;
+  fs::rename(host_directory(host) / hidden_name, host_directory(host) / mount_name, error);
+  if (error) return fail("arbiter-not-shown", error.message());
+  return {};
+}
+
+void remove_stale_folders() {
+  std::error_code error;
+  const fs::path parent = fs::temp_directory_path(error);
+  if (!error) remove_stale(parent);
 }
 
 Result<void> write_file(const fs::path& path, const std::string& text) {

@@ -1,5 +1,10 @@
 // The files of one round: configuration, key, arbiter, run directories, logs.
 //
+// Each host has a directory of its own in which its engine works. In it, `arbiter` leads to the
+// arbiter that both share, as a mount of shared storage would: the configuration, which is the same
+// on both hosts, names it by the engine's own working directory. So one host can lose the arbiter
+// while the other still has it.
+//
 // Ownership: destroying it removes everything.
 #pragma once
 
@@ -24,6 +29,14 @@ class Folder {
   [[nodiscard]] std::filesystem::path config() const { return path_ / "ledger.toml"; }
   [[nodiscard]] std::filesystem::path key() const { return path_ / "ledger.key"; }
   [[nodiscard]] std::filesystem::path arbiter() const { return path_ / "arbiter"; }
+  // As an engine sees it from its host's directory.
+  [[nodiscard]] static std::filesystem::path arbiter_mount() { return "/proc/self/cwd/arbiter"; }
+  [[nodiscard]] std::filesystem::path host_directory(const std::string& host) const {
+    return path_ / host;
+  }
+  // The arbiter is out of this host's reach: every call to it fails at once. Then within it again.
+  Result<void> hide_arbiter(const std::string& host) const;
+  Result<void> show_arbiter(const std::string& host) const;
   [[nodiscard]] std::filesystem::path run_directory() const { return path_ / "run"; }
   [[nodiscard]] std::filesystem::path console() const { return path_ / "console.log"; }
   [[nodiscard]] std::filesystem::path log(const std::string& host) const {
@@ -42,6 +55,9 @@ class Folder {
   explicit Folder(std::filesystem::path path) : path_(std::move(path)) {}
   std::filesystem::path path_;
 };
+
+// Removes what dead demonstrations left in the temporary directory.
+void remove_stale_folders();
 
 Result<void> write_file(const std::filesystem::path& path, const std::string& text);
 

@@ -6,9 +6,6 @@
 namespace colo::demo {
 namespace {
 
-constexpr std::uint32_t default_qemu_memory_mib = 512;
-constexpr std::uint32_t default_embedded_memory_mib = 64;
-
 constexpr const char* footer =
     "The report (--json) has guest{kind,version,accelerator,memory_bytes}, mode, delay_ms, fault,\n"
     "checkpoints{committed,pause_ms{p50,p99,max},dirty_pages{p50,max}}, takeover{detected_ms,\n"
@@ -22,6 +19,7 @@ constexpr const char* footer =
 }  // namespace
 
 const char* word(GuestKind kind) { return kind == GuestKind::qemu ? "qemu" : "embedded"; }
+std::uint32_t default_memory_mib(GuestKind kind) { return kind == GuestKind::qemu ? 512 : 64; }
 const char* word(Fault fault) { return fault == Fault::kill ? "kill" : "cut"; }
 
 Parsed parse(int argc, const char* const* argv) {
@@ -61,8 +59,7 @@ Parsed parse(int argc, const char* const* argv) {
     return {std::nullopt, app.exit(error) == 0 ? 0 : 2};
   }
   if (options.memory_mib == 0) {
-    options.memory_mib =
-        options.guest == GuestKind::qemu ? default_qemu_memory_mib : default_embedded_memory_mib;
+    options.memory_mib = default_memory_mib(options.guest);
   }
   // QEMU's folder and ours may differ.
   options.colo = std::filesystem::absolute(options.colo);

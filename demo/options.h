@@ -6,25 +6,19 @@
 #include <optional>
 #include <string>
 
+#include "demo/setting.h"
+
 namespace colo::demo {
 
-enum class GuestKind { qemu, embedded };
 enum class Fault { kill, cut };
 
-struct Options {
-  GuestKind guest = GuestKind::qemu;
+struct Options : Setting {  // memory_mib: never 0 after parse()
   Fault fault = Fault::kill;
-  std::uint32_t delay_ms = 100;
-  std::uint32_t memory_mib = 0;  // after parse(): never 0
-  std::uint32_t dirty_pages_per_second = 2000;
   std::uint32_t rounds = 1;
   std::filesystem::path json_file;  // empty: none
   std::filesystem::path keep_logs;  // empty: logs are removed
-  std::filesystem::path colo;       // the engine's program
-  std::filesystem::path image;      // folder with the guest's vmlinuz and initrd
 };
 
-[[nodiscard]] const char* word(GuestKind kind);
 [[nodiscard]] const char* word(Fault fault);
 
 // Options, or the exit status with which the program shall end now (help was printed, or what is

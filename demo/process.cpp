@@ -44,22 +44,33 @@ std::string describe(int status) {
   ::_exit(127);
 }
 
-[[noreturn]] void become(char* const* arguments, int network_namespace, int log, pid_t parent) {
+struct Birth {
+  char* const* arguments;
+  int network_namespace, log;
+  const char* directory;  // may be empty
+  pid_t parent;
+};
+
+[[noreturn]] void become(const Birth& birth) {
+  const int log = birth.log;
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   // A session of its own: a terminal's Ctrl-C reaches the demonstration only, which ends us well.
   ::setsid();
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != parent) give_up(log, "the demonstration is gone\n");
-  if (network_namespace >= 0 && ::setns(network_namespace, CLONE_NEWNET) != 0) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != birth.parent) give_up(log, "the demonstration is gone\n");
+  if (birth.network_namespace >= 0 && ::setns(birth.network_namespace, CLONE_NEWNET) != 0) {
     give_up(log, "cannot enter the network namespace\n");
+  }
+  if (*birth.directory != '\0' && ::chdir(birth.directory) != 0) {
+    give_up(log, "cannot enter the working directory\n");
   }
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
-  ::execv(arguments[0], arguments);
+  ::execv(birth.arguments[0], birth.arguments);
   give_up(log, "cannot execute the program\n");
 }
 
@@ -69,10 +80,11 @@ Result<Child> Child::start(const Command& command) {
   const std::vector<char*> arguments = pointers(command.arguments);
   UniqueFd log(::open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!log) return fail("log-failed", command.log.string() + ": " + std::strerror(errno));
-  const pid_t parent = ::getpid();
+  const Birth birth{arguments.data(), command.network_namespace, log.get(),
+                    command.directory.c_str(), ::getpid()};
   const pid_t pid = ::fork();
   if (pid < 0) return fail("fork-failed", std::strerror(errno));
-  if (pid == 0) become(arguments.data(), command.network_namespace, log.get(), parent);
+  if (pid == 0) become(birth);
   UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   return Child(pid, std::move(handle));
 }

@@ -15,15 +15,17 @@
 namespace colo::demo {
 
 struct Command {
-  std::vector<std::string> arguments;  // the first is the program's path
-  int network_namespace = -1;          // an open one, or -1: ours
-  std::filesystem::path log;           // where its output goes
+  std::vector<std::string> arguments;    // the first is the program's path
+  int network_namespace = -1;            // an open one, or -1: ours
+  std::filesystem::path log;             // where its output goes
+  std::filesystem::path directory = {};  // its working directory; empty: ours
 };
 
 // A running program. Ownership: destroying it kills and reaps it.
 class Child {
  public:
-  // The program dies with the demonstration, whatever ends that. REQUIRES: called from the main
+  // The program is killed when the demonstration dies, whatever ends that, also where it is stopped
+  // and could not end by itself. REQUIRES: called from the main
   // thread, since the kernel means the death of the thread that started it.
   static Result<Child> start(const Command& command);
   Child(Child&& other) noexcept;

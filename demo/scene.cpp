@@ -2,18 +2,20 @@
 
 namespace colo::demo {
 
-Result<Folder> make_folder_with_key(const Options& options) {
+Result<Folder> make_folder_with_key(const Setting& setting) {
   auto folder = Folder::make();
   if (!folder) return folder;
-  if (auto made = run({options.colo.string(), "keygen", folder->key().string()}); !made)
+  if (auto made = run({setting.colo.string(), "keygen", folder->key().string()}); !made)
     return fail(made.error());
   return folder;
 }
 
-Command engine_command(const Options& options, const Folder& folder, const std::string& host) {
-  return {{options.colo.string(), "run", folder.config().string(), "--host", host},
+Command engine_command(const Setting& setting, const Folder& folder, const std::string& host) {
+  return {{setting.colo.string(), "run", folder.config().string(), "--host", host, "--log-level",
+           setting.log_level},
           -1,
-          folder.log(host)};
+          folder.log(host),
+          folder.host_directory(host)};
 }
 
 }  // namespace colo::demo

@@ -1,4 +1,6 @@
 // Where a round takes place: two hosts, a client, and the faults that can be done to them.
+// Processes are killed and frozen by whoever plays; the scene knows which belong to a host, and has
+// the link between the hosts in its hands.
 //
 // Ownership: destroying a scene ends everything in it and removes its files.
 #pragma once
@@ -8,11 +10,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "demo/folder.h"
-#include "demo/options.h"
 #include "demo/process.h"
+#include "demo/setting.h"
+#include "demo/speakers.h"
 #include "demo/transport.h"
 
 namespace colo::demo {
@@ -26,21 +30,38 @@ class Scene {
   // REQUIRES: called from the main thread (see Child).
   virtual Result<Child> start_engine(const std::string& host) = 0;
   virtual Result<std::unique_ptr<Transport>> make_transport() = 0;
+  // Everything that runs on a host, its engine first.
+  [[nodiscard]] virtual std::vector<pid_t> processes_of(const std::string& host,
+                                                        const Child& engine) = 0;
   // SIGKILL to everything of a host, as close together as can be.
   virtual Result<void> kill_host(const std::string& host, const Child& engine) = 0;
-  // The link between the hosts falls silent, both ways.
+
+  // The link between the hosts falls silent, both ways, or what arrives at one host.
   virtual Result<void> cut() = 0;
+  virtual Result<void> cut_towards(const std::string& host) = 0;
+  // The cable is out: both hosts see it. Errors: "not-here" where there is no cable.
+  virtual Result<void> unplug() = 0;
+  // Every connection between the hosts is reset, as by something in the middle; those that are made
+  // afterwards work.
+  virtual Result<void> reset_connections() = 0;
+  // Each direction carries so many bytes in a second.
+  virtual Result<void> throttle(std::uint64_t bytes_per_second) = 0;
+  // As if none of that had been.
+  virtual Result<void> mend() = 0;
+
+  // Where the guest was heard from.
+  [[nodiscard]] virtual const Speakers& speakers() const = 0;
   // Ends and removes what the destructor would. REQUIRES: the engines have been ended. Errors say
   // what was left behind.
   virtual Result<void> tear_down() = 0;
 };
 
 // What both kinds of scenes need first: folder, key. Errors: those of `colo keygen`.
-[[nodiscard]] Result<Folder> make_folder_with_key(const Options& options);
-[[nodiscard]] Command engine_command(const Options& options, const Folder& folder,
+[[nodiscard]] Result<Folder> make_folder_with_key(const Setting& setting);
+[[nodiscard]] Command engine_command(const Setting& setting, const Folder& folder,
                                      const std::string& host);
 
-[[nodiscard]] Result<std::unique_ptr<Scene>> make_qemu_scene(const Options& options);
-[[nodiscard]] Result<std::unique_ptr<Scene>> make_embedded_scene(const Options& options);
+[[nodiscard]] Result<std::unique_ptr<Scene>> make_qemu_scene(const Setting& setting);
+[[nodiscard]] Result<std::unique_ptr<Scene>> make_embedded_scene(const Setting& setting);
 
 }  // namespace colo::demo

@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
+#include <chrono>
 #include <sstream>
+#include <thread>
 
 #include "demo/namespaces.h"
 #include "demo/process.h"
@@ -15,6 +18,9 @@ namespace {
 const std::string quiet_bridge = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0";
 // The link between the hosts carries memory pages.
 const std::string link_mtu = "9000";
+
+// Of virtio-net-pci in qemu_command().
+constexpr std::array<std::uint8_t, 6> guest_mac{0x52, 0x54, 0x00, 0xC0, 0x10, 0x00};
 
 void write_setting(const std::string& path, const std::string& value) {
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
@@ -56,6 +62,10 @@ Result<std::unique_ptr<Stage>> Stage::build() {
     return fail(made.error());
   stage->in("client", "address add 10.77.0.1/24 dev switch0");
   if (!stage->outcome_) return fail(stage->outcome_.error());
+  auto tap = FrameTap::start(stage->namespace_of("client"), {"lan-alpha", "lan-beta"}, guest_mac,
+                             stage->speakers_);
+  if (!tap) return fail(tap.error());
+  stage->tap_ = std::move(*tap);
   return stage;
 }
 
@@ -119,6 +129,13 @@ void Stage::in(const std::string& host, const std::string& words) {
   if (auto done = run(command); !done) outcome_ = fail(done.error());
 }
 
+void Stage::execute(const std::string& host, const std::string& words) {
+  if (!outcome_) return;
+  std::vector<std::string> command{"ip", "netns", "exec", place(host).name};
+  for (std::string& word : split(words)) command.push_back(std::move(word));
+  if (auto done = run(command); !done) outcome_ = fail(done.error());
+}
+
 int Stage::namespace_of(const std::string& host) const { return place(host).fd.get(); }
 
 std::vector<pid_t> Stage::processes_of(const std::string& host) const {
@@ -136,8 +153,47 @@ Result<void> Stage::cut() {
   return outcome_;
 }
 
+Result<void> Stage::cut_towards(const std::string& host) {
+  execute(host, "iptables -w -I INPUT -i repl0 -j DROP");
+  return outcome_;
+}
+
+Result<void> Stage::unplug() {
+  in("client", "link set repl-alpha down");
+  in("client", "link set repl-beta down");
+  return outcome_;
+}
+
+Result<void> Stage::throttle(std::uint64_t bytes_per_second) {
+  for (const char* host : {"alpha", "beta"}) {
+    execute(host, "tc qdisc replace dev repl0 root tbf burst 128kb latency 500ms rate " +
+                      std::to_string(bytes_per_second * 8) + "bit");
+  }
+  return outcome_;
+}
+
+// Whatever of a connection arrives is answered by a reset, until both ends have seen one.
+Result<void> Stage::reset_connections() {
+  const std::string rule = " INPUT -i repl0 -p tcp -j REJECT --reject-with tcp-reset";
+  for (const char* host : {"alpha", "beta"}) execute(host, "iptables -w -I" + rule);
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));  // more than two heartbeats
+  for (const char* host : {"alpha", "beta"}) execute(host, "iptables -w -D" + rule);
+  return outcome_;
+}
+
+Result<void> Stage::mend() {
+  for (const char* host : {"alpha", "beta"}) {
+    execute(host, "iptables -w -F INPUT");
+    execute(host, "tc qdisc replace dev repl0 root pfifo");
+    in("client", std::string("link set repl-") + host + " master link0");
+    in("client", std::string("link set repl-") + host + " up");
+  }
+  return outcome_;
+}
+
 Result<void> Stage::remove() {
   Result<void> result;
+  tap_.reset();
   for (Place& one : places_) {
     if (auto ended = kill_members(one.name); !ended && result) result = fail(ended.error());
     one.fd.reset();

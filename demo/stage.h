@@ -11,12 +11,14 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "demo/frame_tap.h"
 
 namespace colo::demo {
 
@@ -33,8 +35,16 @@ class Stage {
   [[nodiscard]] std::vector<pid_t> processes_of(const std::string& host) const;
   // SIGKILL until none is left. Errors: "still-alive".
   Result<void> kill_processes_of(const std::string& host);
-  // Unplugs the link between the hosts, both ways at once, for good.
+  // The link between the hosts, until it is mended: silent both ways at once; silent towards one
+  // host; without a carrier; slow; or resetting what is connected now.
   Result<void> cut();
+  Result<void> cut_towards(const std::string& host);
+  Result<void> unplug();
+  Result<void> throttle(std::uint64_t bytes_per_second);
+  Result<void> reset_connections();
+  Result<void> mend();
+  // Where frames of the guest came from on the client's network.
+  [[nodiscard]] const Speakers& speakers() const { return speakers_; }
   // As the destructor, but says what could not be removed.
   Result<void> remove();
 
@@ -51,8 +61,12 @@ class Stage {
   [[nodiscard]] const Place& place(const std::string& host) const;
   // Runs `ip -n <namespace of host> words...`; a no-op once a step has failed.
   void in(const std::string& host, const std::string& words);
+  // The same for a whole command inside the namespace.
+  void execute(const std::string& host, const std::string& words);
 
   std::vector<Place> places_;
+  Speakers speakers_;
+  std::unique_ptr<FrameTap> tap_;
   Result<void> outcome_;  // of the steps so far
 };
 

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -24,8 +25,9 @@ Result<sockaddr_un> address_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<UnixSwitch> UnixSwitch::open(const std::vector<SwitchPort>& ports) {
+Result<UnixSwitch> UnixSwitch::open(const std::vector<SwitchPort>& ports, Speakers* speakers) {
   UnixSwitch made;
+  made.speakers_ = speakers;
   for (const SwitchPort& port : ports) {
     const auto ours = address_of(port.ours);
     if (!ours) return fail(ours.error());
@@ -36,6 +38,8 @@ Result<UnixSwitch> UnixSwitch::open(const std::vector<SwitchPort>& ports) {
     if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*ours), sizeof *ours) != 0) {
       return fail("no-socket", port.ours.string() + ": " + std::strerror(errno));
     }
+    const int on = 1;
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     made.ports_.push_back({std::move(socket), *theirs});
   }
   return made;
@@ -60,10 +64,18 @@ std::optional<Bytes> UnixSwitch::receive(std::chrono::milliseconds patience) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     if ((items[i].revents & POLLIN) == 0) continue;
     Bytes frame(longest_frame);
-    const ssize_t n = ::recv(items[i].fd, frame.data(), frame.size(), 0);
+    std::array<char, 256> control{};
+    iovec part{frame.data(), frame.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t n = ::recvmsg(items[i].fd, &message, 0);
     if (n < 0) continue;
     frame.resize(static_cast<std::size_t>(n));
     learned_ = i;
+    if (speakers_ != nullptr) speakers_->heard(i, kernel_time(message));
     return frame;
   }
   return std::nullopt;

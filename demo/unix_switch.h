@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "base/unique_fd.h"
+#include "demo/speakers.h"
 
 namespace colo::demo {
 
@@ -27,7 +28,9 @@ struct SwitchPort {
 
 class UnixSwitch {
  public:
-  static Result<UnixSwitch> open(const std::vector<SwitchPort>& ports);
+  // Each frame of a host is noted in `speakers`, if there is one, which then outlives the switch.
+  static Result<UnixSwitch> open(const std::vector<SwitchPort>& ports,
+                                 Speakers* speakers = nullptr);
 
   // Sends towards the station that was heard last; what a host does not take is lost, as on any
   // network.
@@ -42,6 +45,7 @@ class UnixSwitch {
   };
   std::vector<Port> ports_;
   std::optional<std::size_t> learned_;
+  Speakers* speakers_ = nullptr;
 };
 
 }  // namespace colo::demo

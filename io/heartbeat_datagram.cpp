@@ -40,9 +40,8 @@ bool is_name(const std::string& text, std::size_t bytes_max) {
 Bytes encode_heartbeat(const Heartbeat& heartbeat, const Key& key) {
   COLO_CHECK(is_name(heartbeat.host, heartbeat_host_bytes_max));
   COLO_CHECK(is_name(heartbeat.run, heartbeat_run_bytes_max));
-  Bytes datagram =
-      wire::encode(wire::Alive{heartbeat.count, heartbeat.generation, heartbeat.speaks},
-                   {{}, {}, heartbeat.count});
+  Bytes datagram = wire::encode(wire::Alive{heartbeat.count, heartbeat.generation, heartbeat.guest},
+                                {{}, {}, heartbeat.count});
   wire::ByteWriter out(datagram);
   out.text(heartbeat.host, heartbeat_host_bytes_max);
   out.text(heartbeat.run, heartbeat_run_bytes_max);
@@ -82,7 +81,7 @@ std::optional<Heartbeat> decode_heartbeat(ByteView datagram, const Key& key) {
   if (!in.finish() || heartbeat.host.empty() || heartbeat.run.empty()) return std::nullopt;
   heartbeat.count = alive->count;
   heartbeat.generation = alive->generation;
-  heartbeat.speaks = alive->speaks;
+  heartbeat.guest = alive->guest;
   return heartbeat;
 }
 

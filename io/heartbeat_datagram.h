@@ -18,6 +18,7 @@
 
 #include "base/types.h"
 #include "io/tls_session.h"
+#include "wire/messages.h"
 
 namespace colo::io {
 
@@ -33,11 +34,11 @@ struct Heartbeat {
   std::uint64_t challenge = 0;  // random, never 0: whoever repeats it has heard the sender lately
   std::uint64_t answer = 0;     // the challenge that the sender heard last on this link; 0: none
   Generation generation{};      // as wire::Alive says
-  bool speaks = false;
+  wire::GuestHere guest = wire::GuestHere::none;
 };
 
 // `key` is the derived one. REQUIRES: host and run are clean text, not empty, within their bounds;
-// nobody speaks in generation 0.
+// no guest runs in generation 0.
 [[nodiscard]] Bytes encode_heartbeat(const Heartbeat& heartbeat, const Key& key);
 // Nothing: not authentic, or not a heartbeat. Anyone can send datagrams, so this is no error.
 [[nodiscard]] std::optional<Heartbeat> decode_heartbeat(ByteView datagram, const Key& key);

@@ -76,10 +76,10 @@ class Core : public std::enable_shared_from_this<Core> {
     tick();
   }
 
-  void set_state(Generation generation, bool speaks) {
-    COLO_CHECK(!speaks || generation > Generation{});
+  void set_state(Generation generation, wire::GuestHere guest) {
+    COLO_CHECK(guest != wire::GuestHere::runs || generation > Generation{});
     own_.generation = generation;
-    own_.speaks = speaks;
+    own_.guest = guest;
   }
 
   Result<void> set_peer(std::size_t link, const udp::endpoint& peer) {
@@ -151,7 +151,7 @@ class Core : public std::enable_shared_from_this<Core> {
     const bool news = heartbeat && filter_.accept(*heartbeat, index);
     receive(index);
     const auto heard = heard_;  // the callback may stop us
-    if (news) (*heard)(index, {heartbeat->generation, heartbeat->speaks, heartbeat->run});
+    if (news) (*heard)(index, {heartbeat->generation, heartbeat->guest, heartbeat->run});
   }
 
   boost::asio::io_context& loop_;
@@ -170,8 +170,8 @@ class UdpHeartbeatLinks : public HeartbeatLinks {
   explicit UdpHeartbeatLinks(std::shared_ptr<Core> core) : core_(std::move(core)) {}
   ~UdpHeartbeatLinks() override { core_->stop(); }
 
-  void set_state(Generation generation, bool speaks) override {
-    core_->set_state(generation, speaks);
+  void set_state(Generation generation, wire::GuestHere guest) override {
+    core_->set_state(generation, guest);
   }
   Result<void> set_peer(std::size_t link, const udp::endpoint& peer) override {
     return core_->set_peer(link, peer);

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "io/tls_session.h"
+#include "wire/messages.h"
 
 namespace colo::io {
 
@@ -38,7 +39,7 @@ struct HeartbeatOptions {
 // one may say otherwise, and what matters is asked of the arbiter.
 struct PeerState {
   Generation generation;
-  bool speaks = false;  // it owns `generation` and its guest runs there
+  wire::GuestHere guest = wire::GuestHere::none;
   std::string run;
 };
 
@@ -49,9 +50,9 @@ class HeartbeatLinks {
                                                        HeartbeatOptions options, Heard heard);
   virtual ~HeartbeatLinks() = default;
 
-  // What our heartbeats say from the next one on; before the first call: generation 0, not
-  // speaking. REQUIRES: nobody speaks in generation 0.
-  virtual void set_state(Generation generation, bool speaks) = 0;
+  // What our heartbeats say from the next one on; before the first call: generation 0, no guest.
+  // REQUIRES: no guest runs in generation 0.
+  virtual void set_state(Generation generation, wire::GuestHere guest) = 0;
   // Where the next heartbeats of a link go. The link keeps its own address, so the peer's must be
   // of the same family.
   virtual Result<void> set_peer(std::size_t link, const boost::asio::ip::udp::endpoint& peer) = 0;

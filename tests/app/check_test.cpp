@@ -152,6 +152,17 @@ TEST_F(CheckTest, WarnsWithoutEncryption) {
   EXPECT_THAT(found(), testing::ElementsAre("warning unencrypted"));
 }
 
+TEST_F(CheckTest, MissesAHookThatIsNotThereOrMayNotBeRun) {
+  config.hooks = {{"vip", {"/bin/sh"}}};
+  EXPECT_THAT(found(), testing::ElementsAre());
+  config.hooks = {{"vip", {"/nonexistent/vip"}}, {"directory", {scratch.path().string()}}};
+  EXPECT_THAT(found(), testing::ElementsAre("missing hook-missing", "missing hook-missing"));
+  config.hooks = {{"vip", {scratch.write("vip", "#!/bin/sh\n").string()}}};
+  EXPECT_THAT(found(), testing::ElementsAre("missing hook-missing"));
+  ASSERT_EQ(::chmod(config.hooks[0].command[0].c_str(), 0700), 0);
+  EXPECT_THAT(found(), testing::ElementsAre());
+}
+
 TEST_F(CheckTest, ShowsWhatTheGuestMisses) {
   config.guest.kind = "qemu";
   config.guest.command = {"/nonexistent/qemu", "-m", "64M"};

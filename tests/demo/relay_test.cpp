@@ -117,5 +117,64 @@ TEST_F(RelayTest, GoesOnWithWhatWaitedOnceItIsMended) {
   EXPECT_EQ(read_exactly(betas_end_.get(), 4), "late");
 }
 
+TEST_F(RelayTest, CanBeSilentTowardsOneHostOnly) {
+  relay_.cut_towards(1);
+  ::send(alphas_end_.get(), "lost", 4, 0);
+  ::send(betas_end_.get(), "heard", 5, 0);
+  EXPECT_EQ(read_exactly(alphas_end_.get(), 5), "heard");
+  EXPECT_FALSE(readable(betas_end_.get(), short_ms));
+}
+
+TEST_F(RelayTest, LosesDatagramsWhileItIsSilent) {
+  const UniqueFd alpha = bound(SOCK_DGRAM, alpha_.heartbeat_listen);
+  const UniqueFd beta = bound(SOCK_DGRAM, beta_.heartbeat_listen);
+  const sockaddr_in to = loopback(beta_.heartbeat);
+  const auto send = [&](const char* word) {
+    ::sendto(alpha.get(), word, 4, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  };
+  relay_.cut();
+  send("lost");
+  EXPECT_FALSE(readable(beta.get(), short_ms));
+  relay_.mend();
+  send("beat");
+  ASSERT_TRUE(readable(beta.get(), long_ms));
+  char text[8] = {};
+  EXPECT_EQ(::recv(beta.get(), text, sizeof text, 0), 4);
+  EXPECT_STREQ(text, "beat");
+}
+
+TEST_F(RelayTest, TellsNobodyOfADeadEndWhileItIsSilent) {
+  relay_.cut();
+  betas_end_.reset();
+  ::send(alphas_end_.get(), "late", 4, 0);
+  EXPECT_FALSE(readable(alphas_end_.get(), short_ms));
+  relay_.mend();
+  ASSERT_TRUE(readable(alphas_end_.get(), long_ms));
+}
+
+TEST_F(RelayTest, ResetsWhatIsConnectedAndCarriesWhatComesAfterwards) {
+  relay_.reset_connections();
+  ASSERT_TRUE(readable(alphas_end_.get(), long_ms));
+  char byte = 0;
+  EXPECT_EQ(::recv(alphas_end_.get(), &byte, 1, 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  alphas_end_ = connected(SOCK_STREAM, beta_.replication);
+  ASSERT_TRUE(readable(listener_.get(), long_ms));
+  betas_end_.reset(::accept(listener_.get(), nullptr, nullptr));
+  ::send(alphas_end_.get(), "anew", 4, 0);
+  EXPECT_EQ(read_exactly(betas_end_.get(), 4), "anew");
+}
+
+TEST_F(RelayTest, CarriesNoMoreThanItsRate) {
+  const std::string text(300'000, 'x');
+  relay_.throttle(1'000'000);
+  const auto start = std::chrono::steady_clock::now();
+  std::thread sender([&] { ::send(alphas_end_.get(), text.data(), text.size(), 0); });
+  EXPECT_EQ(read_exactly(betas_end_.get(), text.size()), text);
+  sender.join();
+  // Less a twentieth of a second that it may have saved up.
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(240));
+}
+
 }  // namespace
 }  // namespace colo::demo

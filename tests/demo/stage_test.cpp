@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "demo/namespaces.h"
 #include "demo/process.h"
@@ -51,6 +52,20 @@ TEST_F(StageTest, JoinsTheHostsUntilTheLinkIsCut) {
   const auto link = run({"ip", "-n", alpha, "link", "show", "repl0"});
   ASSERT_TRUE(link) << link.error().text();
   EXPECT_NE(link->find("LOWER_UP"), std::string::npos) << *link;
+}
+
+TEST_F(StageTest, MendsWhatItsLinkSuffered) {
+  ASSERT_TRUE(reaches_soon("alpha", "10.77.1.2"));
+  for (const auto& harm : std::vector<std::function<Result<void>()>>{
+           [&] { return stage_->cut(); }, [&] { return stage_->unplug(); },
+           [&] { return stage_->cut_towards("alpha"); }}) {
+    const auto harmed = harm();
+    ASSERT_TRUE(harmed) << harmed.error().text();
+    EXPECT_FALSE(reaches("alpha", "10.77.1.2"));
+    const auto mended = stage_->mend();
+    ASSERT_TRUE(mended) << mended.error().text();
+    EXPECT_TRUE(reaches_soon("alpha", "10.77.1.2"));
+  }
 }
 
 TEST_F(StageTest, EndsWhoLivesInItAndLeavesNothing) {

@@ -68,10 +68,10 @@ Pair::Pair(const Settings& settings) : folder_(make_folder()) {
   text.run_directory = folder_.run_directory();
   text.arbiter = folder_.arbiter();
   text.delay_ms = settings.delay_ms;
-  demo::Options options;
-  options.memory_mib = settings.memory_mib;
-  options.dirty_pages_per_second = 500;
-  text.guest = demo::embedded_guest_lines(options);
+  demo::Setting setting;
+  setting.memory_mib = settings.memory_mib;
+  setting.dirty_pages_per_second = 500;
+  text.guest = demo::embedded_guest_lines(setting);
   if (settings.relay) {
     relay_ = std::make_unique<demo::Relay>();
     const auto hosts = relay_->start();

@@ -17,7 +17,7 @@ using boost::asio::ip::udp;
 
 // Of run "one", which answers `answer`.
 Heartbeat heartbeat_of(std::uint64_t count, std::uint64_t answer = 0, std::uint16_t link = 0) {
-  return {"beta", "one", link, count, 5000, answer, {}, false};
+  return {"beta", "one", link, count, 5000, answer, {}, wire::GuestHere::none};
 }
 Heartbeat of_run(const std::string& run, std::uint64_t count, std::uint64_t answer) {
   Heartbeat heartbeat = heartbeat_of(count, answer);
@@ -32,7 +32,8 @@ struct TestFilter : HeartbeatFilter {
 };
 
 TEST(HeartbeatDatagram, IsReadBackAsItWasSent) {
-  const Heartbeat sent{"beta", "5f0c9a3e", 3, 42, 0xfedcba9876543210, 77, {9}, true};
+  const Heartbeat sent{"beta", "5f0c9a3e",           3, 42, 0xfedcba9876543210, 77,
+                       {9},    wire::GuestHere::runs};
   const auto read = decode_heartbeat(encode_heartbeat(sent, key_of(1)), key_of(1));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->host, sent.host);
@@ -42,7 +43,7 @@ TEST(HeartbeatDatagram, IsReadBackAsItWasSent) {
   EXPECT_EQ(read->challenge, sent.challenge);
   EXPECT_EQ(read->answer, sent.answer);
   EXPECT_EQ(read->generation, sent.generation);
-  EXPECT_TRUE(read->speaks);
+  EXPECT_EQ(read->guest, sent.guest);
 }
 
 TEST(HeartbeatDatagram, TheLongestNamesFit) {
@@ -110,10 +111,12 @@ TEST(HeartbeatFilter, ARunWhoseClockWasSetBackIsHeard) {
   EXPECT_TRUE(alpha.accept(of_run("first", 1'000'000, 101), 0));
   TestFilter beta("beta");  // beta's engine was started anew
   const auto from_alpha = [&](std::uint64_t count) {
-    return Heartbeat{"alpha", "a", 0, count, alpha.challenge(0), alpha.answer(0), {}, false};
+    return Heartbeat{
+        "alpha", "a", 0, count, alpha.challenge(0), alpha.answer(0), {}, wire::GuestHere::none};
   };
   const auto from_beta = [&](std::uint64_t count) {
-    return Heartbeat{"beta", "second", 0, count, beta.challenge(0), beta.answer(0), {}, false};
+    return Heartbeat{
+        "beta", "second", 0, count, beta.challenge(0), beta.answer(0), {}, wire::GuestHere::none};
   };
   EXPECT_FALSE(beta.accept(from_alpha(70), 0));
   EXPECT_TRUE(alpha.accept(from_beta(1), 0));
@@ -180,12 +183,16 @@ TEST_F(HeartbeatOnLoopback, TheStateIsToldAndFollowsItsChanges) {
   ASSERT_TRUE(beta);
   ASSERT_TRUE(run_until(loop_, [&] { return told.has_value(); }));
   EXPECT_EQ(told->generation, Generation{});
-  EXPECT_FALSE(told->speaks);
+  EXPECT_EQ(told->guest, wire::GuestHere::none);
   EXPECT_EQ(told->run, "beta-run");
-  (*beta)->set_state({3}, true);
-  EXPECT_TRUE(run_until(loop_, [&] { return told->speaks && told->generation == Generation{3}; }));
-  (*beta)->set_state({4}, false);
-  EXPECT_TRUE(run_until(loop_, [&] { return !told->speaks && told->generation == Generation{4}; }));
+  (*beta)->set_state({3}, wire::GuestHere::runs);
+  EXPECT_TRUE(run_until(loop_, [&] {
+    return told->guest == wire::GuestHere::runs && told->generation == Generation{3};
+  }));
+  (*beta)->set_state({4}, wire::GuestHere::paused);
+  EXPECT_TRUE(run_until(loop_, [&] {
+    return told->guest == wire::GuestHere::paused && told->generation == Generation{4};
+  }));
 }
 
 TEST_F(HeartbeatOnLoopback, ARestartedPeerIsHeardAndItsPredecessorNoMore) {
