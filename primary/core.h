@@ -227,8 +227,8 @@ class Core {
 
   // switchover
   void hand_over(HandingOver& handing, Instant now, Actions& actions);
-  void cancel_handover(const Error& error, Actions& actions);
-  void stay(const Error& error, Actions& actions);
+  void cancel_handover(const Error& error, Instant now, Actions& actions);
+  void stay(const Error& error);
   void tick_handover(HandingOver& handing, Instant now, Actions& actions);
 
   // ownership
@@ -238,8 +238,7 @@ class Core {
   void lose(const heartbeat::Ownership& owner, Instant now, Actions& actions);
   void left_by_us(Generation peer, Actions& actions);
   void come_back(Lost& lost, std::string cause, Generation generation, Actions& actions);
-  void answered_lost(Lost& lost, const heartbeat::ClaimAnswer& answer, Instant now,
-                     Actions& actions);
+  void answered_lost(Lost& lost, const ClaimAnswered& event, Instant now, Actions& actions);
   void tick_lost(Lost& lost, Instant now, Actions& actions);
   void end_unknown(const Error& error, Actions& actions);
   void end_for_nobody(std::string reason, Actions& actions);

@@ -21,12 +21,12 @@ void Core::on(const OwnershipRead& event, Instant now, Actions& actions) {
   auto* lost = std::get_if<Lost>(&state_);
   if (lost == nullptr || !lost->guest_kept || lost->returning || lost->claiming) return;
   lost->trouble.clear();
-  const bool newer = event.ownership.generation > lost->owner.generation;
-  if (newer && event.ours) {
-    come_back(*lost, "given back by " + lost->owner.owner, event.ownership.generation, actions);
+  // Ours, and not from before: whoever owned it in between gave it back.
+  if (event.ours && event.ownership.generation > generation_) {
+    come_back(*lost, "given back by the peer", event.ownership.generation, actions);
     return;
   }
-  if (newer) lost->owner = event.ownership;
+  if (event.ownership.generation > lost->owner.generation) lost->owner = event.ownership;
   lost->read = now + config_.claim_retry;
 }
 
@@ -51,15 +51,14 @@ void Core::on(const TakeoverAsked&, Instant, Actions& actions) {
   }
 }
 
-void Core::answered_lost(Lost& lost, const heartbeat::ClaimAnswer& answer, Instant now,
-                         Actions& actions) {
+void Core::answered_lost(Lost& lost, const ClaimAnswered& event, Instant now, Actions& actions) {
   lost.claiming = false;
-  if (const auto* won = std::get_if<heartbeat::ClaimWon>(&answer)) {
+  if (const auto* won = std::get_if<heartbeat::ClaimWon>(&event.answer)) {
     come_back(lost, "taken back by the operator", won->generation, actions);
     return;
   }
-  lost.owner = std::get<heartbeat::ClaimLost>(answer).current;
-  lost.read = now + config_.claim_retry;
+  lost.owner = std::get<heartbeat::ClaimLost>(event.answer).current;
+  lost.read = now + config_.claim_retry;  // where it was given back, the ownership tells
 }
 
 void Core::on(const OwnershipUnread& event, Instant now, Actions&) {

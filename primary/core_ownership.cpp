@@ -32,10 +32,15 @@ bool Core::claim_under_way() const {
 
 void Core::on(const ClaimAnswered& event, Instant now, Actions& actions) {
   if (auto* lost = std::get_if<Lost>(&state_); lost != nullptr && lost->claiming) {
-    answered_lost(*lost, event.answer, now, actions);
+    answered_lost(*lost, event, now, actions);
     return;
   }
   if (!claim_under_way()) return;  // ended without waiting for it
+  if (event.ours) {
+    generation_ = std::get<heartbeat::ClaimLost>(event.answer).current.generation;
+    win(actions);
+    return;
+  }
   if (const auto* won = std::get_if<heartbeat::ClaimWon>(&event.answer)) {
     COLO_CHECK(won->generation == generation_.next());
     generation_ = won->generation;

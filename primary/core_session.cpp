@@ -99,7 +99,7 @@ void Core::on(const CaptureFailed& event, Instant now, Actions& actions) {
   current->phase = Phase::idle;
   current->next_checkpoint = now + config_.capture_retry;
   current->due = current->next_checkpoint;
-  if (std::holds_alternative<HandingOver>(state_)) stay(event.error, actions);
+  if (std::holds_alternative<HandingOver>(state_)) stay(event.error);
 }
 
 void Core::on(const CommitAcknowledged& event, Instant now, Actions& actions) {

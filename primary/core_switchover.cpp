@@ -52,7 +52,7 @@ void Core::tick_handover(HandingOver& handing, Instant now, Actions& actions) {
   const std::string& host = handing.session.host;
   if (handing.step == Handover::loading) {
     cancel_handover(
-        {"no-answer", host + " did not load the guest in time", "look at the log of " + host},
+        {"no-answer", host + " did not load the guest in time", "look at the log of " + host}, now,
         actions);
   } else {
     lose_peer({"no-answer", host + " did not say that it took the guest", ""}, /*certain=*/true,
@@ -69,7 +69,7 @@ void Core::on(const PeerLoaded& event, Instant now, Actions& actions) {
                      current.host + " loaded checkpoint " + std::to_string(event.epoch.value) +
                          ", not " + std::to_string(current.committed.value),
                      "run the same version of colo on both hosts"},
-                    actions);
+                    now, actions);
     return;
   }
   handing->step = Handover::claiming;
@@ -79,24 +79,25 @@ void Core::on(const PeerLoaded& event, Instant now, Actions& actions) {
 
 // Also after TellGo: whoever says that it cannot does not claim for that word any more, since the
 // lane keeps the order.
-void Core::on(const PeerLoadFailed& event, Instant, Actions& actions) {
+void Core::on(const PeerLoadFailed& event, Instant now, Actions& actions) {
   if (handing_over(event.session, Handover::loading) == nullptr &&
       handing_over(event.session, Handover::claiming) == nullptr) {
     return;
   }
-  cancel_handover(event.error, actions);
+  cancel_handover(event.error, now, actions);
 }
 
-void Core::cancel_handover(const Error& error, Actions& actions) {
+void Core::cancel_handover(const Error& error, Instant now, Actions& actions) {
   auto& handing = std::get<HandingOver>(state_);
   actions.push_back(TellCancel{handing.session.session, error.text()});
   actions.push_back(ResumeGuest{});
   handing.session.due = handing.session.next_checkpoint;
-  stay(error, actions);
+  stay(error);
+  tick_session(*session(), now, actions);
 }
 
 // The guest runs here, and goes on to.
-void Core::stay(const Error& error, Actions&) {
+void Core::stay(const Error& error) {
   SessionState kept = std::move(std::get<HandingOver>(state_).session);
   kept.switchover_trouble = error.text();
   state_ = Protected{std::move(kept)};

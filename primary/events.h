@@ -21,6 +21,8 @@ using Session = Ordinal<struct SessionTag>;
 // --- facts -------------------------------------------------------------------------------------
 struct ClaimAnswered {
   heartbeat::ClaimAnswer answer;
+  // Lost, but to this host and this very run: the guest was given back to us meanwhile.
+  bool ours = false;
 };
 struct ClaimUnanswered {
   Error error;

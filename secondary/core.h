@@ -109,6 +109,7 @@ struct Claiming {
   // Asked for by the operator, or by the primary at a switchover, while the primary is well: it is
   // told only with the claim's answer, or it would claim too, and be first.
   std::optional<Session> open;
+  bool quiet = false;  // it began so
   bool switchover = false;
 };
 enum class Step { flushing, preparing, loading, acquiring, resuming, failed };
@@ -118,6 +119,7 @@ struct TakingOver {
   std::uint32_t attempt = 1;
   std::string trouble;
   bool acquired = false;  // the resources
+  bool quiet = false;     // claimed while the primary was well: it keeps its guest
   bool switchover = false;
 };
 // The claim in the peer's name; the resources are released before it.
@@ -134,6 +136,7 @@ struct Ended {
   std::string reason;
   bool claim_under_way = false;  // Exit follows its answer
   bool giving_up = false;        // that claim is for somebody else
+  For heir = For::nobody;        // who gets what a claim in our own name wins
 };
 using State = std::variant<Joining, Receiving, Standby, Suspecting, HandingOver, Claiming,
                            TakingOver, GivingBack, Live, Ended>;
@@ -217,6 +220,7 @@ class Core {
   void claim_quietly(std::string cause, bool switchover, Actions& actions);
   void end_open_session(Actions& actions);
   void take_over(Generation generation, Actions& actions);
+  [[nodiscard]] For heir(Instant now) const;
   void answered_after_stop(const heartbeat::ClaimAnswer* answer, Actions& actions);
   void advance(TakingOver& takeover, Actions& actions);
   void advance(HandingOver& handing, Actions& actions);

@@ -59,7 +59,18 @@ void Core::on(const PeerRuns& event, Instant, Actions&) {
   if (keeps_ == Keeps::last_resort && event.generation >= generation_) keeps_ = Keeps::base;
 }
 
-void Core::on(const StopAsked&, Instant, Actions& actions) {
+// Who gets the guest if this host stops now. A guest that stands still over there is good; without
+// one, a claim in the name of a run that may have ended only makes the next start wait for a word.
+For Core::heir(Instant now) const {
+  const auto* claiming = std::get_if<Claiming>(&state_);
+  const auto* takeover = std::get_if<TakingOver>(&state_);
+  const bool quiet =
+      (claiming != nullptr && claiming->quiet) || (takeover != nullptr && takeover->quiet);
+  const bool heard = peer_keeps_until_ && now <= *peer_keeps_until_;
+  return quiet || heard ? For::peer : For::nobody;
+}
+
+void Core::on(const StopAsked&, Instant now, Actions& actions) {
   const std::string reason = "stopped by the operator";
   stop_dialling(actions);
   if (const auto current = session()) actions.push_back(EndSession{*current, reason});
@@ -70,7 +81,7 @@ void Core::on(const StopAsked&, Instant, Actions& actions) {
   const bool owner = std::holds_alternative<TakingOver>(state_);
   if (owner) {
     actions.push_back(ReleaseResources{});
-    actions.push_back(StartClaim{generation_, For::nobody});
+    actions.push_back(StartClaim{generation_, heir(now)});
   } else if (giving != nullptr && (giving->releasing || giving->retry)) {
     actions.push_back(StartClaim{generation_, For::peer});
   }
@@ -78,7 +89,7 @@ void Core::on(const StopAsked&, Instant, Actions& actions) {
   // would pause its own for nobody. Asked a second time it does not wait.
   const bool gives_up = owner || giving != nullptr;
   const bool waits = gives_up || (claiming != nullptr && !claiming->retry);
-  state_ = Ended{reason, waits, gives_up};
+  state_ = Ended{reason, waits, gives_up, heir(now)};
   if (!waits) actions.push_back(Exit{});
 }
 
@@ -90,7 +101,7 @@ void Core::answered_after_stop(const heartbeat::ClaimAnswer* answer, Actions& ac
   if (won != nullptr && !ended.giving_up) {
     generation_ = won->generation;
     ended.giving_up = true;
-    actions.push_back(StartClaim{generation_, For::nobody});
+    actions.push_back(StartClaim{generation_, ended.heir});
     return;
   }
   ended.claim_under_way = false;

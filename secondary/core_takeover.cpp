@@ -13,14 +13,14 @@ void Core::claim(std::string cause, std::string farewell, Actions& actions) {
   // beyond the checkpoint that a won claim takes over from.
   stop_dialling(actions);
   if (const auto current = session()) actions.push_back(EndSession{*current, std::move(farewell)});
-  state_ = Claiming{std::move(cause), std::nullopt, {}, std::nullopt, false};
+  state_ = Claiming{std::move(cause), std::nullopt, {}, std::nullopt};
   actions.push_back(StartClaim{generation_});
 }
 
 // Nothing is acknowledged from here on either: in Claiming the session's events are not heard.
 void Core::claim_quietly(std::string cause, bool switchover, Actions& actions) {
   COLO_CHECK(session() && committed_ != Epoch{0});
-  state_ = Claiming{std::move(cause), std::nullopt, {}, session(), switchover};
+  state_ = Claiming{std::move(cause), std::nullopt, {}, session(), true, switchover};
   actions.push_back(StartClaim{generation_});
 }
 
@@ -60,6 +60,7 @@ void Core::take_over(Generation generation, Actions& actions) {
   generation_ = generation;
   TakingOver takeover;
   takeover.cause = std::move(claiming.cause);
+  takeover.quiet = claiming.quiet;
   takeover.switchover = claiming.switchover;
   state_ = std::move(takeover);
   advance(std::get<TakingOver>(state_), actions);
@@ -151,13 +152,18 @@ void Core::on(const GuestRuns&, Instant, Actions&) {
   state_ = Live{std::move(takeover->cause)};
 }
 
-void Core::on(const TakeoverAsked&, Instant, Actions& actions) {
+void Core::on(const TakeoverAsked&, Instant now, Actions& actions) {
   const std::string cause = "takeover asked by the operator";
   if (std::holds_alternative<Standby>(state_) || std::holds_alternative<HandingOver>(state_)) {
     claim_quietly(cause, /*switchover=*/false, actions);
     return;
   }
   const bool last_resort = std::holds_alternative<Joining>(state_) && keeps_ == Keeps::last_resort;
+  if (last_resort && peer_keeps_until_ && now <= *peer_keeps_until_) {
+    refusal_ = Error{"peer-heard", "the peer was heard just now, and is about to resume its guest",
+                     "colo status FILE on the other host"};
+    return;
+  }
   if (std::holds_alternative<Suspecting>(state_) || last_resort) {
     claim(cause, cause, actions);
     return;

@@ -112,7 +112,7 @@ void World::note(Host host, const std::string& event, const std::string& before,
 }
 
 void World::check_copies() {
-  if (ended_on_purpose_) return;
+  if (ended_on_purpose_ || (lost_alone_ && left_)) return;
   const bool guest = alive_[0] && guest_;
   const bool checkpoint = alive_[1] && (taken_over_ || (cache_ && cache_->committed() != Epoch{}));
   judge_.copies(guest || checkpoint);
@@ -193,8 +193,11 @@ void World::restart_secondary() {
   const auto held = secondary_->held();
   if (cache_ && held) {
     const auto owner = owners_.empty() ? heartbeat::Ownership{} : owners_.back();
-    kept = secondary::Kept{held->generation, held->epoch,
-                           owner.generation == held->generation && owner.owner == "alpha"};
+    // An earlier run won a claim but never let the guest run: nobody has gone on from it.
+    const bool unspoken = owner.owner == "beta" && !ordered_;
+    const bool current = owner.generation == held->generation && owner.owner == "alpha";
+    kept = secondary::Kept{unspoken ? owner.generation : held->generation, held->epoch,
+                           unspoken || current};
   } else {
     cache_.reset();
   }
@@ -205,6 +208,7 @@ void World::restart_secondary() {
 
 void World::kill(Host host, bool silent) {
   alive_[host == Host::alpha ? 0 : 1] = false;
+  if (host == Host::beta && ordered_) lost_alone_ = true;
   if (host == Host::alpha) guest_.reset();
   if (silent) {
     host_gone_ = true;
@@ -237,10 +241,15 @@ void World::ask(Host host, const primary::Event& event) {
 
 void World::ask(Host host, const secondary::Event& event) {
   if (host != Host::beta || !alive_[1]) return;
+  // A last resort is for an operator who knows that alpha is dead.
+  const bool last_resort = secondary_->keeps() == secondary::Keeps::last_resort;
+  if (std::holds_alternative<secondary::TakeoverAsked>(event) && last_resort && guest_) return;
   const bool owner = std::holds_alternative<secondary::TakingOver>(secondary_->state()) ||
                      std::holds_alternative<secondary::GivingBack>(secondary_->state()) ||
                      std::holds_alternative<secondary::Claiming>(secondary_->state());
-  if (std::holds_alternative<secondary::StopAsked>(event) && owner) ended_on_purpose_ = true;
+  if (std::holds_alternative<secondary::StopAsked>(event) && owner && !guest_) {
+    ended_on_purpose_ = true;
+  }
   feed(event);
 }
 

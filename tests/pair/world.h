@@ -75,6 +75,10 @@ class World final : public cache::FlushTarget {
   [[nodiscard]] const std::vector<heartbeat::Ownership>& owners() const { return owners_; }
   [[nodiscard]] const std::vector<std::string>& trace() const { return trace_; }
   [[nodiscard]] std::uint64_t sessions() const { return sessions_; }
+  // An owner died before it ran: only the operator may let the guest of the other go on.
+  [[nodiscard]] bool only_operator_can() const { return alive_[0] && !alive_[1] && !ordered_; }
+  // A guest died that nobody else had a copy of yet.
+  [[nodiscard]] bool lost_alone() const { return lost_alone_; }
   [[nodiscard]] std::size_t held() const { return alive_[0] ? queue_.packets() : 0; }
 
  private:
@@ -106,6 +110,7 @@ class World final : public cache::FlushTarget {
   void feed(const primary::Event& event);
   void feed(const secondary::Event& event);
   void schedule_tick(Host host);
+  [[nodiscard]] std::string run_of_beta() const { return "run-beta-" + std::to_string(life_[1]); }
   void note(Host host, const std::string& event, const std::string& before,
             const std::string& after, const std::string& actions);
   void check_copies();
@@ -227,6 +232,8 @@ class World final : public cache::FlushTarget {
   std::shared_ptr<cache::Cache> cache_;
   std::uint64_t cache_lineage_ = 0;
   std::uint64_t committed_session_ = 0;
+  bool lost_alone_ = false;
+  bool ordered_ = false;  // Run was: the guest may have spoken here
   bool loading_ = false;  // or resuming: the end of the standby is its answer
   Memory standby_memory_ = zero_memory();
   bool standby_alive_ = false;

@@ -19,7 +19,9 @@ void World::execute(const primary::StartClaim& action) {
   if (action.for_whom == primary::For::nobody) ended_on_purpose_ = true;
   claim(Host::alpha, asked, [this](Result<heartbeat::ClaimAnswer> answer) {
     if (answer) {
-      feed(primary::Event(primary::ClaimAnswered{*answer}));
+      const auto* lost = std::get_if<heartbeat::ClaimLost>(&*answer);
+      const bool ours = lost != nullptr && lost->current.run == "run-alpha";
+      feed(primary::Event(primary::ClaimAnswered{*answer, ours}));
     } else {
       feed(primary::Event(primary::ClaimUnanswered{answer.error()}));
     }

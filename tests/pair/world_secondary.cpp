@@ -123,7 +123,7 @@ void World::execute(const secondary::StartFlush&) {
 }
 
 void World::execute(const secondary::StartClaim& action) {
-  heartbeat::Claim asked{action.from, "beta", "run-beta"};
+  heartbeat::Claim asked{action.from, "beta", run_of_beta()};
   if (action.for_whom == secondary::For::peer) asked = {action.from, "alpha", "run-alpha"};
   if (action.for_whom == secondary::For::nobody) {
     asked.owner.clear();
@@ -224,7 +224,7 @@ void World::execute(const secondary::TellTookOver& action) {
 
 void World::execute(const secondary::Run&) {
   if (!resources_[1]) judge_.broken("hooks", "beta runs the guest without its resources");
-  loading_ = true;
+  loading_ = ordered_ = true;
   later(milliseconds(1), Host::beta, [this] {
     loading_ = false;
     if (!standby_alive_) {
