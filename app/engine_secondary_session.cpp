@@ -206,6 +206,7 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
   // Joined before the first byte can be staged.
   feed(secondary::Joined{number, host_.peer_name(), session_->generation, session_->base});
   if (!session_ || session_->number != number) return;  // the core wanted it no more
+  if (std::holds_alternative<secondary::Standby>(core_.state())) takeover_.reset();  // it is back
   if (!session_->base) begin_cache();
   const MemoryLayout& layout = standby_->identity().layout;
   session_->stager = std::make_unique<secondary::Stager>(*cache_, layout, session_->generation,
