@@ -124,6 +124,7 @@ void Engine::watch_signals() {
 }
 
 void Engine::beat() {
+  if (finishing_) return;  // it was due already when the timer was taken for the end
   const Instant now = io::steady_now();
   // A loop that comes this late stood still (SIGSTOP, a paused host): the silence is our own.
   if (side_ && now - last_beat_ > host_.config.heartbeat.lost_after / 2) {

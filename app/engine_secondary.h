@@ -83,7 +83,7 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void refused_by_peer(secondary::Session number, const Error& error);
   void alive(std::size_t link);
   bool on_switchover_word(secondary::Session number, const wire::Frame& frame);
-  void begin_cache();
+  void begin_cache(const MemoryLayout& layout);
   // returns: we close this session, and may dial again.
   void drop_session(const std::string& farewell, bool returns = false);
 

@@ -203,12 +203,12 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
     join_failed({"no-such-base", host_.peer_name() + " goes on from what is not held here", ""});
     return;
   }
+  const MemoryLayout layout = standby_->identity().layout;  // the core may replace the standby
   // Joined before the first byte can be staged.
   feed(secondary::Joined{number, host_.peer_name(), session_->generation, session_->base});
   if (!session_ || session_->number != number) return;  // the core wanted it no more
   if (std::holds_alternative<secondary::Standby>(core_.state())) takeover_.reset();  // it is back
-  if (!session_->base) begin_cache();
-  const MemoryLayout& layout = standby_->identity().layout;
+  if (!session_->base) begin_cache(layout);
   session_->stager = std::make_unique<secondary::Stager>(*cache_, layout, session_->generation,
                                                          session_->base.value_or(Epoch{0}));
   const auto weak = weak_from_this();
@@ -240,8 +240,7 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
 }
 
 // For a whole copy of this session's primary.
-void SecondarySide::begin_cache() {
-  const MemoryLayout& layout = standby_->identity().layout;
+void SecondarySide::begin_cache(const MemoryLayout& layout) {
   std::vector<bool> mirrored;
   for (const RegionLayout& region : layout) mirrored.push_back(!region.mapped);
   cache_ = std::make_shared<cache::Cache>(

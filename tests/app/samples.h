@@ -41,7 +41,6 @@ interval = "90ms"
 lost_after = "1s"
 head_start = "300ms"
 grace = "2s"
-
 [arbiter]
 kind = "directory"
 directory = "/srv/shared/ledger"

@@ -21,6 +21,7 @@ class Hooks : public testing::Test {
   }
   static Settings with_hooks() {
     const std::string at = place().string();
+    fs::create_directories(place());
     std::ofstream(place() / "hook")
         << "#!/bin/sh\n"
         << "echo \"$1 $2 $COLO_CAUSE\" >> " << at << "/said.$COLO_HOST\n"
