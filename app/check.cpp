@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "arbiter/make.h"
 #include "io/key_file.h"
 #include "io/packet_gate.h"
 
@@ -136,8 +137,7 @@ bool looks_shared(const Path& directory) {
          shared.end();
 }
 
-void check_arbiter(const Config& config, Findings& out) {
-  const Path& directory = config.arbiter_directory;
+void check_directory(const Path& directory, Findings& out) {
   if (!a_directory(directory)) {
     out.push_back({true, "arbiter-missing", directory.string() + " is not a directory",
                    "mount the storage that both hosts share and make the directory on it"});
@@ -168,6 +168,16 @@ void check_hooks(const Config& config, Findings& out) {
   }
 }
 
+void check_arbiter(const Config& config, const std::string& host, Findings& out) {
+  if (config.arbiter.kind == arbiter::Kind::directory) {
+    check_directory(config.arbiter.directory, out);
+    return;
+  }
+  for (const auto& [is_fatal, error] : arbiter::check_arbiter(config.arbiter, config.asker(host))) {
+    out.push_back({is_fatal, error.word, error.reason, error.remedy});
+  }
+}
+
 void check_transport(const Config& config, Findings& out) {
   if (config.tls) return;
   out.push_back({false, "unencrypted", "tls = false: guest memory crosses the link in the clear",
@@ -181,7 +191,7 @@ std::vector<guest::Finding> check_host(const Config& config, const std::string& 
   Findings out;
   check_key(config, out);
   check_run_directory(config, host, out);
-  check_arbiter(config, out);
+  check_arbiter(config, host, out);
   check_transport(config, out);
   check_hooks(config, out);
   if (!engine_runs) {

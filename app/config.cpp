@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "app/config_arbiter.h"
 #include "app/units.h"
 #include "base/check.h"
 
@@ -67,6 +68,10 @@ std::filesystem::path Config::control_socket(std::string_view host) const {
   return engine_directory(host) / "control.sock";
 }
 
+arbiter::Asker Config::asker(std::string_view host) const {
+  return {name, own(host).name, peer_of(host).name, own(host).name == first_primary};
+}
+
 std::string Config::canonical() const {
   std::ostringstream out;
   out << "name = " << counted(name) << '\n'
@@ -91,9 +96,9 @@ std::string Config::canonical() const {
   for (const HostConfig& host : hosts) render_host(out, host);
   out << "heartbeat.interval = " << duration_text(heartbeat.interval) << '\n'
       << "heartbeat.lost_after = " << duration_text(heartbeat.lost_after) << '\n'
-      << "heartbeat.head_start = " << duration_text(heartbeat.head_start) << '\n'
-      << "arbiter.directory = " << counted(arbiter_directory.string()) << '\n'
-      << "limits.hold_packets = " << limits.hold_packets << '\n'
+      << "heartbeat.head_start = " << duration_text(heartbeat.head_start) << '\n';
+  render_arbiter(out, *this);
+  out << "limits.hold_packets = " << limits.hold_packets << '\n'
       << "limits.hold_bytes = " << size_text(limits.hold_bytes) << '\n'
       << "limits.staged = " << size_text(limits.staged_bytes) << '\n'
       << "limits.pause_max = " << duration_text(limits.pause_max) << '\n'

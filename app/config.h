@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "arbiter/settings.h"
 #include "base/result.h"
 #include "base/types.h"
 #include "guest/config.h"
@@ -82,7 +83,7 @@ struct Config {
   std::vector<HookConfig> hooks;
   std::array<HostConfig, 2> hosts;  // by name, ascending
   HeartbeatSettings heartbeat;
-  std::filesystem::path arbiter_directory;
+  arbiter::Settings arbiter;
   Limits limits;
 
   // Null when the name is neither of the two.
@@ -95,8 +96,11 @@ struct Config {
   [[nodiscard]] std::filesystem::path engine_directory(std::string_view host) const;
   [[nodiscard]] std::filesystem::path control_socket(std::string_view host) const;
 
-  // Every value that both hosts must agree on, one per line, in a fixed order: not key_file and
-  // not run_directory.
+  // Who asks the arbiter. REQUIRES: `host` is one of the two.
+  [[nodiscard]] arbiter::Asker asker(std::string_view host) const;
+
+  // Every value that both hosts must agree on, one per line, in a fixed order: not key_file, not
+  // run_directory, and of the arbiter not where its secrets are and how long one waits.
   [[nodiscard]] std::string canonical() const;
   // XXH3 of canonical(). Both hosts compare it when they meet.
   [[nodiscard]] std::uint64_t hash64() const;

@@ -2,6 +2,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "app/config_arbiter.h"
 #include "app/config_hooks.h"
 #include "app/config_hosts.h"
 #include "app/config_reader.h"
@@ -66,20 +67,6 @@ void read_heartbeat(TableReader& top, HeartbeatSettings& heartbeat, Problems& pr
                       ", the interval " + duration_text(heartbeat.interval),
                   "give it at least three intervals: two lost datagrams are no lost host"});
   }
-  table.finish();
-}
-
-void read_arbiter(TableReader& top, Config& config, Problems& problems) {
-  const TomlNode* node = top.table("arbiter", Need::required);
-  if (node == nullptr) return;
-  TableReader table(*node, "arbiter", problems);
-  std::string kind;
-  if (const auto line = table.text("kind", Need::required, kind);
-      line != 0 && kind != "directory") {
-    problems.add(line, {"unknown-arbiter", "there is no arbiter \"" + kind + "\"",
-                        "write \"directory\", the only kind there is today"});
-  }
-  table.absolute_path("directory", Need::required, config.arbiter_directory);
   table.finish();
 }
 

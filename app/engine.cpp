@@ -12,7 +12,7 @@
 #include "app/engine_core.h"
 #include "app/engine_primary.h"
 #include "app/engine_secondary.h"
-#include "heartbeat/directory_arbiter.h"
+#include "arbiter/make.h"
 #include "heartbeat/start.h"
 #include "io/clock.h"
 #include "io/key_file.h"
@@ -46,7 +46,7 @@ Result<void> Engine::open() {
   auto key = io::read_key_file(config.key_file);
   if (!key) return fail(key.error());
   host_.key = *key;
-  host_.arbiter = std::make_unique<heartbeat::DirectoryArbiter>(config.arbiter_directory);
+  host_.arbiter = arbiter::make_arbiter(config.arbiter, config.asker(host_.name));
   auto maker = guest::make_guest_maker(to_guest_config(config, host_.name));
   if (!maker) return fail(maker.error());
   host_.maker = std::move(*maker);
@@ -139,8 +139,7 @@ void Engine::read_arbiter() {
 
 void Engine::on_ownership(const Result<heartbeat::Ownership>& ownership) {
   if (!ownership) {
-    wait(ownership.error().text(), "ls -l " + host_.config.arbiter_directory.string(),
-         std::nullopt);
+    wait(ownership.error().text(), host_.look_at_arbiter(), std::nullopt);
     return;
   }
   switch (heartbeat::decide_start(*ownership, host_.name, host_.config.first_primary)) {

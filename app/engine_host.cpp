@@ -8,6 +8,8 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 
+#include "arbiter/make.h"
+
 namespace colo::app {
 
 namespace {
@@ -82,6 +84,10 @@ wire::Agreement Host::agreement(const guest::Identity& identity) const {
 
 std::string Host::command(const std::string& verb, const std::string& host) const {
   return "colo " + verb + " " + config_file.string() + " --host " + host;
+}
+
+std::string Host::look_at_arbiter() const {
+  return arbiter::look_command(config.arbiter, config.asker(name));
 }
 
 std::int64_t unix_now_ns() {

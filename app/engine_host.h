@@ -50,6 +50,8 @@ struct Host {
   [[nodiscard]] io::LaneOptions lane_options() const;
   [[nodiscard]] wire::Agreement agreement(const guest::Identity& identity) const;
   [[nodiscard]] std::string peer_name() const { return config.peer_of(name).name; }
+  // How an operator looks at the arbiter.
+  [[nodiscard]] std::string look_at_arbiter() const;
   // "colo status FILE --host beta": what an operator can paste.
   [[nodiscard]] std::string command(const std::string& verb, const std::string& host) const;
 };

@@ -48,7 +48,7 @@ Words words_of(const primary::State& state, const Host& host, const PrimarySessi
           [&](const primary::Claiming& s) {
             return Words{State::claiming,
                          trouble(s.cause + "; output is held until the arbiter answers", s.trouble),
-                         s.trouble.empty() ? "" : "ls " + host.config.arbiter_directory.string()};
+                         s.trouble.empty() ? "" : host.look_at_arbiter()};
           },
           [&](const primary::Lost& s) {
             return Words{State::lost,

@@ -77,7 +77,7 @@ Words words_of(const secondary::Core& core, const Host& host) {
           },
           [&](const secondary::Claiming& s) {
             return Words{State::claiming, s.trouble.empty() ? s.cause : s.cause + "; " + s.trouble,
-                         s.trouble.empty() ? "" : "ls " + host.config.arbiter_directory.string()};
+                         s.trouble.empty() ? "" : host.look_at_arbiter()};
           },
           [&](const secondary::TakingOver& s) { return takeover_words(s, host); },
           [&](const secondary::Live& s) {

@@ -51,8 +51,12 @@ Result<void> Cache::State::write_through_page(std::unique_lock<std::mutex>& lock
   return written;
 }
 
-Cache::Cache(MemoryLayout layout, std::vector<bool> mirrored, CacheLimits limits)
-    : state_(std::make_unique<State>(std::move(layout), std::move(mirrored), limits)) {}
+Cache::Cache(MemoryLayout layout, std::vector<bool> mirrored, CacheLimits limits,
+             std::unique_ptr<Store> store)
+    : state_(std::make_unique<State>(std::move(layout), std::move(mirrored), limits,
+                                     std::move(store))) {
+  if (state_->store) COLO_CHECK(state_->share_pool({}).has_value());  // nothing is taken yet
+}
 
 Cache::~Cache() = default;
 
@@ -85,6 +89,10 @@ Result<void> Cache::put_page(Epoch epoch, PageId page, ByteView bytes) {
     slot = state_->pool.allocate();
   }
   staged.begin(epoch);
+  if (auto trouble = state_->pool.take_trouble()) {
+    state_->store_trouble = std::move(trouble);
+    state_->stop_keeping();
+  }
   std::memcpy(state_->pool.bytes(slot).data(), bytes.data(), page_bytes);
   staged.put(state_->pool, page, slot);
   return {};
@@ -165,6 +173,8 @@ Result<void> Cache::commit(Epoch epoch) {
       [this](PageId page, Slot slot) { state_->committed.accept(state_->pool, page, slot); });
   state_->committed_epoch = epoch;
   state_->through_pages.clear();
+  state_->origin = state_->next_origin;
+  state_->keep();
   return {};
 }
 

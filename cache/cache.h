@@ -16,6 +16,9 @@
 // The first copy would double the guest's memory if it were staged like the others. So until
 // something was committed, pages may go straight to the target: see write_through().
 //
+// With a store (cache/store.h) the committed checkpoint outlives the process: a record of it is
+// valid before commit() returns, and again when a flush has ended. What is staged does not.
+//
 // Threads: one stager thread calls put_*/discard_staged/commit; one flush thread calls flush(). The
 //   cache locks for itself between the two; a flush never blocks the stager for longer than one
 //   batch. committed(), device_state(), flush_needed(), figures(), mark_diverged(): any thread.
@@ -29,12 +32,14 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/bitmap.h"
 #include "base/result.h"
 #include "base/types.h"
+#include "cache/store.h"
 
 namespace colo::cache {
 
@@ -62,8 +67,15 @@ class Cache {
   // mirrored: per region, true where the cache must be able to restore pages it did not receive
   // since the last flush (regions that live in a guest process and vanish with it): it then keeps
   // their committed content for good. Other regions: the guest memory itself is that content.
-  Cache(MemoryLayout layout, std::vector<bool> mirrored, CacheLimits limits);
+  // store: REQUIRES a fresh one for this layout.
+  Cache(MemoryLayout layout, std::vector<bool> mirrored, CacheLimits limits,
+        std::unique_ptr<Store> store = nullptr);
   ~Cache();
+  // What a process that is gone committed. The flush of it may have to be finished
+  // (flush_needed()), and the memory of regions that lived in a guest's process is gone: they count
+  // as diverged. Errors: those of Store::reopen().
+  [[nodiscard]] static Result<std::unique_ptr<Cache>> reopen(std::unique_ptr<Arena> arena,
+                                                             CacheLimits limits);
 
   // Until the first commit, pages of regions that are not mirrored go straight to this target and
   // are not staged: nothing is takeable yet, so L2 has nothing to protect, and the commit finds
@@ -92,6 +104,18 @@ class Cache {
   // --- committed -----------------------------------------------------------------------------
   [[nodiscard]] Epoch committed() const;
   [[nodiscard]] std::shared_ptr<const Bytes> device_state() const;  // of committed(); null if none
+
+  [[nodiscard]] const MemoryLayout& layout() const;
+
+  // --- store ---------------------------------------------------------------------------------
+  // Of the checkpoints that are committed from now on.
+  void set_origin(Origin origin);
+  [[nodiscard]] Origin origin() const;  // of committed()
+  // Nothing of this cache can be found by a later process any more. For the moment before the
+  // flushed memory becomes another's: a guest that runs on it, a new first copy.
+  void strike_out();
+  // Why nothing is kept although there was a store: the cache goes on without.
+  [[nodiscard]] std::optional<Error> store_trouble() const;
 
   // --- flush ---------------------------------------------------------------------------------
   void mark_diverged(PageId first, std::uint64_t pages);

@@ -90,4 +90,20 @@ void CommittedSet::forget(PagePool& pool) {
   zero_ = 0;
 }
 
+void CommittedSet::list(std::vector<Kept::Page>& pages) const {
+  pages.clear();
+  for (std::size_t i = 0; i < regions_.size(); ++i) {
+    const Region& region = regions_[i];
+    const auto add = [&](PageIndex page) {
+      if (region.slots[page] == no_page) return;
+      pages.push_back({{static_cast<RegionIndex>(i), page}, region.slots[page]});
+    };
+    if (region.mirrored) {
+      for (PageIndex page = 0; page < region.slots.size(); ++page) add(page);
+    } else {
+      region.received.for_each(add);
+    }
+  }
+}
+
 }  // namespace colo::cache

@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "cache/page_pool.h"
+#include "cache/store.h"
 
 namespace colo::cache {
 
@@ -38,6 +39,9 @@ class CommittedSet {
   Result<void> pick(std::size_t most, std::vector<Picked>& picked);
   // REQUIRES: nothing pending. Every received and diverged page was written.
   void forget(PagePool& pool);
+
+  // What has to be kept to begin a flush, or the next one of a new process, from its start.
+  void list(std::vector<Kept::Page>& pages) const;
 
   [[nodiscard]] bool any() const { return received_ + diverged_ > 0; }
   [[nodiscard]] std::uint64_t received_pages() const { return received_; }

@@ -62,6 +62,7 @@ Result<void> Cache::flush(FlushTarget& target) {
     // Nothing is pending under this lock: the target is exactly the committed checkpoint.
     state.committed.forget(state.pool);
     state.flushed_epoch = state.committed_epoch;
+    state.keep();
   }
   state.flushing = false;
   return outcome;

@@ -2,13 +2,20 @@
 //
 // Role: hands out slots of page_bytes each. A slot that is given back while a reader outside the
 //   lock may still look at it (a flush batch) is kept apart until that reader is done.
+// With a store, slabs are in its shared memory. If that has no memory left, slabs are our own
+// again:
+//   the store is of no further use, and its owner has to say so.
 // Threads: none; callers serialize. The bytes of a slot keep their address for its life.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
+#include "base/result.h"
 #include "base/types.h"
 
 namespace colo::cache {
@@ -22,6 +29,13 @@ inline constexpr Slot zero_page = 1;
 class PagePool {
  public:
   static constexpr std::size_t slab_pages = 256;  // 1 MiB
+  // Memory for slab `index` in the store.
+  using SharedSlab = std::function<Result<std::byte*>(std::size_t index)>;
+
+  // REQUIRES: nothing was allocated. `in_use`: slots that a kept record names.
+  Result<void> share(SharedSlab slab, const std::vector<Slot>& in_use);
+  // Why slabs are not shared any more, if they were; once.
+  [[nodiscard]] std::optional<Error> take_trouble() { return std::exchange(trouble_, {}); }
 
   // The bytes of a new slot are undefined.
   [[nodiscard]] Slot allocate();
@@ -39,7 +53,15 @@ class PagePool {
   }
 
  private:
-  std::vector<std::unique_ptr<std::byte[]>> slabs_;
+  void add_slab();
+
+  struct Slab {
+    std::byte* at;
+    std::unique_ptr<std::byte[]> own;  // null: in the store
+  };
+  std::vector<Slab> slabs_;
+  SharedSlab shared_slab_;
+  std::optional<Error> trouble_;
   std::vector<Slot> free_;
   std::vector<Slot> still_read_;
   bool reading_ = false;

@@ -14,10 +14,12 @@
 namespace colo::cache {
 
 struct Cache::State {
-  State(MemoryLayout of, std::vector<bool> mirrored_regions, CacheLimits limits_of)
+  State(MemoryLayout of, std::vector<bool> mirrored_regions, CacheLimits limits_of,
+        std::unique_ptr<Store> kept_in)
       : layout(std::move(of)),
         mirrored(std::move(mirrored_regions)),
         limits(limits_of),
+        store(std::move(kept_in)),
         staged(layout),
         committed(layout, mirrored) {
     for (const RegionLayout& region : layout) through_pages.emplace_back(region.pages);
@@ -31,11 +33,24 @@ struct Cache::State {
     return through != nullptr && committed_epoch == Epoch{} && !mirrored[page.region];
   }
 
+  // The committed checkpoint as it is now can be found by a later process, or nothing can. Comes in
+  // the same hold of the lock as the change of what is committed: no slot that was given back there
+  // is handed out, and so written, while the last record still names it.
+  void keep();
+  [[nodiscard]] Result<void> share_pool(const std::vector<Kept::Page>& kept);
+  void stop_keeping();
+
   const MemoryLayout layout;
   const std::vector<bool> mirrored;
   const CacheLimits limits;
 
   mutable std::mutex mutex;
+  std::unique_ptr<Store> store;  // before the pool, whose slabs may be in it; null: none
+  bool keeps = false;
+  std::optional<Error> store_trouble;
+
+  Origin origin, next_origin;
+  std::vector<Kept::Page> listed;  // kept for its capacity
   PagePool pool;
   StagedSet staged;
   CommittedSet committed;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -50,7 +51,7 @@ struct PacketPort {
 // How a guest ended. A guest whose end is `expected` was ended by us.
 struct End {
   bool expected = false;
-  bool by_guest = false;  // it shut itself down; not a fault
+  bool by_guest = false;  // it shut itself down; not a fault. A crash is one.
   std::string reason;     // "QEMU (pid 812) was killed by signal 9"
 };
 
@@ -119,6 +120,10 @@ class GuestMaker {
   virtual Result<std::unique_ptr<Guest>> boot() = 0;
   // A guest that waits for memory and device state.
   virtual Result<std::unique_ptr<Guest>> standby() = 0;
+  // Standby guests made from now on have their main memory in this file (guest/memory_file.h), with
+  // what is in it; a guest that boots never has. Returns which file it is: another of that name has
+  // another number. After an error memory stays where it was.
+  virtual Result<std::uint64_t> use_memory_file(const std::filesystem::path& file) = 0;
 };
 
 }  // namespace colo::guest

@@ -25,6 +25,10 @@ Result<std::shared_ptr<Ram>> Ram::create(std::uint64_t bytes) {
   if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) {
     return memory_error("ftruncate of guest memory", bytes);
   }
+  return map(std::move(fd), bytes);
+}
+
+Result<std::shared_ptr<Ram>> Ram::map(UniqueFd fd, std::uint64_t bytes) {
   void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (at == MAP_FAILED) return memory_error("mmap of guest memory", bytes);
   return std::make_shared<Ram>(std::move(fd), MutableBytes(static_cast<std::byte*>(at), bytes));

@@ -21,10 +21,13 @@ inline constexpr RegionIndex ram_region = 0;
 inline constexpr RegionIndex device_ram_region = 1;
 inline constexpr std::uint64_t device_ram_pages = 64;
 
-// A shared mapping of anonymous memory that has a descriptor.
+// A shared mapping of memory that has a descriptor.
 class Ram {
  public:
+  // Anonymous and zero.
   [[nodiscard]] static Result<std::shared_ptr<Ram>> create(std::uint64_t bytes);
+  // A file's memory, with its content.
+  [[nodiscard]] static Result<std::shared_ptr<Ram>> map(UniqueFd file, std::uint64_t bytes);
   Ram(UniqueFd fd, MutableBytes mapping) : fd_(std::move(fd)), mapping_(mapping) {}
   Ram(const Ram&) = delete;
   Ram& operator=(const Ram&) = delete;

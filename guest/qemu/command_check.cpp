@@ -86,6 +86,9 @@ class Check {
     } else if (option.name == "action" &&
                value_of(parse_parts(option.value), "shutdown") == "pause") {
       refuse("leave it out: the engine learns of a shutdown by the end of QEMU");
+    } else if (option.name == "action" && value_of(parse_parts(option.value), "panic") == "pause") {
+      // The guest would stand still, and count as running.
+      refuse("leave it out: the engine learns of a panic by the end of QEMU");
     }
   }
 

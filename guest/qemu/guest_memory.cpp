@@ -34,20 +34,23 @@ Mapping::~Mapping() {
 }
 
 Result<std::shared_ptr<GuestMemory>> GuestMemory::make(std::uint64_t bytes) {
-  std::shared_ptr<GuestMemory> memory(new GuestMemory);
-  memory->fd_.reset(::memfd_create("colo-guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!memory->fd_ || ::ftruncate(memory->fd_.get(), static_cast<off_t>(bytes)) != 0) {
+  UniqueFd fd(::memfd_create("colo-guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd || ::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) {
     return no_memory("making", bytes);
   }
   // Nobody may cut the file short under our mapping: that would end us by SIGBUS.
-  struct stat file {};
-  if (::fcntl(memory->fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK) != 0 ||
-      ::fstat(memory->fd_.get(), &file) != 0) {
-    return no_memory("sealing", bytes);
-  }
-  memory->inode_ = file.st_ino;
-  auto mapping = Mapping::make(bytes, memory->fd_.get());
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK) != 0) return no_memory("sealing", bytes);
+  return of(std::move(fd), bytes);
+}
+
+Result<std::shared_ptr<GuestMemory>> GuestMemory::of(UniqueFd file, std::uint64_t bytes) {
+  std::shared_ptr<GuestMemory> memory(new GuestMemory);
+  struct stat facts {};
+  if (::fstat(file.get(), &facts) != 0) return no_memory("examining", bytes);
+  memory->file_ = {facts.st_dev, facts.st_ino};
+  auto mapping = Mapping::make(bytes, file.get());
   if (!mapping) return fail(mapping.error());
+  memory->fd_ = std::move(file);
   memory->main_ = std::move(*mapping);
   return memory;
 }

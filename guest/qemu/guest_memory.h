@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "base/unique_fd.h"
+#include "guest/qemu/memory_map.h"
 
 namespace colo::guest {
 
@@ -33,10 +34,13 @@ class Mapping {
 
 class GuestMemory {
  public:
+  // Anonymous and zero.
   [[nodiscard]] static Result<std::shared_ptr<GuestMemory>> make(std::uint64_t bytes);
+  // A file's memory, with its content.
+  [[nodiscard]] static Result<std::shared_ptr<GuestMemory>> of(UniqueFd file, std::uint64_t bytes);
 
   [[nodiscard]] int fd() const { return fd_.get(); }
-  [[nodiscard]] std::uint64_t inode() const { return inode_; }
+  [[nodiscard]] FileId file() const { return file_; }
   [[nodiscard]] MutableBytes main() const { return main_.bytes(); }
   // Buffers for the regions of the layout that are not mapped; kept if the layout is the same.
   Result<void> fit(const MemoryLayout& layout);
@@ -50,7 +54,7 @@ class GuestMemory {
   GuestMemory() = default;
 
   UniqueFd fd_;
-  std::uint64_t inode_ = 0;
+  FileId file_;
   Mapping main_;
   MemoryLayout layout_;
   std::vector<Mapping> outside_;

@@ -1,5 +1,6 @@
 #include "guest/qemu/maker.h"
 
+#include "guest/memory_file.h"
 #include "guest/qemu/command_line.h"
 #include "guest/qemu/guest_memory.h"
 #include "guest/qemu/qemu_guest.h"
@@ -13,10 +14,27 @@ class QemuMaker final : public GuestMaker {
       : config_(std::move(config)), memory_(std::move(memory)) {}
 
   Result<std::unique_ptr<Guest>> boot() override {
+    if (in_file_) {
+      auto anonymous = GuestMemory::make(memory_->main().size());
+      if (!anonymous) return fail(anonymous.error());
+      memory_ = std::move(*anonymous);
+      in_file_ = false;
+    }
     if (auto cleared = memory_->clear(); !cleared) return fail(cleared.error());
     return start(false);
   }
   Result<std::unique_ptr<Guest>> standby() override { return start(true); }
+
+  Result<std::uint64_t> use_memory_file(const std::filesystem::path& path) override {
+    const std::uint64_t bytes = memory_->main().size();
+    auto file = open_memory_file(path, bytes);
+    if (!file) return fail(file.error());
+    auto memory = GuestMemory::of(std::move(file->fd), bytes);
+    if (!memory) return fail(memory.error());
+    memory_ = std::move(*memory);
+    in_file_ = true;
+    return file->inode;
+  }
 
  private:
   Result<std::unique_ptr<Guest>> start(bool standby) {
@@ -29,6 +47,7 @@ class QemuMaker final : public GuestMaker {
 
   GuestConfig config_;
   std::shared_ptr<GuestMemory> memory_;
+  bool in_file_ = false;
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "guest/qemu/memory_map.h"
 
+#include <sys/sysmacros.h>
+
 #include <cinttypes>
 #include <cstdio>
 #include <fstream>
@@ -13,8 +15,11 @@ std::optional<MappedRange> parse_map_line(std::string_view line) {
   MappedRange range;
   char flags[5] = {};
   int path_at = 0;
-  if (std::sscanf(text.c_str(), "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n",
-                  &range.begin, &range.end, flags, &range.offset, &range.inode, &path_at) != 5 ||
+  unsigned int major_number = 0;
+  unsigned int minor_number = 0;
+  if (std::sscanf(text.c_str(), "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",
+                  &range.begin, &range.end, flags, &range.offset, &major_number, &minor_number,
+                  &range.inode, &path_at) != 7 ||
       path_at == 0 || range.end <= range.begin) {
     return std::nullopt;
   }
@@ -22,6 +27,7 @@ std::optional<MappedRange> parse_map_line(std::string_view line) {
   range.writable = flags[1] == 'w';
   range.executable = flags[2] == 'x';
   range.shared = flags[3] == 's';
+  range.device = makedev(major_number, minor_number);
   range.path = text.substr(static_cast<std::size_t>(path_at));
   return range;
 }
@@ -42,14 +48,11 @@ Result<MemoryMap> read_memory_map(pid_t pid) {
   return map;
 }
 
-std::optional<std::uint64_t> find_file(const MemoryMap& map, std::uint64_t inode,
-                                       std::uint64_t bytes) {
+std::optional<std::uint64_t> find_file(const MemoryMap& map, FileId file, std::uint64_t bytes) {
   std::uint64_t begin = 0;
   std::uint64_t found = 0;
   for (const MappedRange& range : map) {
-    if (range.inode != inode || !range.path.starts_with("/memfd:") || !range.shared ||
-        !range.writable)
-      continue;
+    if (FileId{range.device, range.inode} != file || !range.shared || !range.writable) continue;
     if (range.offset == 0) {
       begin = range.begin;
       found = range.bytes();

@@ -21,6 +21,7 @@ struct MappedRange {
   bool executable = false;
   bool shared = false;
   std::uint64_t offset = 0;
+  dev_t device = 0;
   std::uint64_t inode = 0;
   std::string path;
   [[nodiscard]] std::uint64_t bytes() const { return end - begin; }
@@ -30,9 +31,16 @@ using MemoryMap = std::vector<MappedRange>;  // ascending
 [[nodiscard]] std::optional<MappedRange> parse_map_line(std::string_view line);
 [[nodiscard]] Result<MemoryMap> read_memory_map(pid_t pid);
 
+// A file as fstat() tells it apart; its inode alone does not: each file system has its own.
+struct FileId {
+  dev_t device = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
 // Where the first `bytes` bytes of a memory file are mapped, in one piece and shared. The kernel
 // may list them as several ranges.
-[[nodiscard]] std::optional<std::uint64_t> find_file(const MemoryMap& map, std::uint64_t inode,
+[[nodiscard]] std::optional<std::uint64_t> find_file(const MemoryMap& map, FileId file,
                                                      std::uint64_t bytes);
 
 // Where QEMU could keep an anonymous RAM block of this size: a range of exactly this size that

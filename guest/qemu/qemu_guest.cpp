@@ -157,11 +157,16 @@ End QemuGuest::end() {
   }
   qemu_.qmp->drain();
   while (const auto event = qemu_.qmp->take_event("SHUTDOWN")) {
-    if (event->data.is_object() && event->data.value("guest", json()) == true) by_guest_ = true;
+    if (!event->data.is_object()) continue;
+    if (event->data.value("guest", json()) == true) by_guest_ = true;
+    // QEMU counts a crash among what the guest asked for. (GUEST_PANICKED says less: with
+    // -action panic=none the guest goes on behind it.)
+    if (event->data.value("reason", json()) == "guest-panic") panicked_ = true;
   }
-  end.by_guest = by_guest_;
-  end.reason = by_guest_ ? "the guest shut itself down; " + describe_end(*qemu_.process)
-                         : describe_end(*qemu_.process);
+  end.by_guest = by_guest_ && !panicked_;
+  if (panicked_) end.reason = "the guest panicked; ";
+  if (end.by_guest) end.reason = "the guest shut itself down; ";
+  end.reason += describe_end(*qemu_.process);
   return end;
 }
 

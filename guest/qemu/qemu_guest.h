@@ -64,7 +64,8 @@ class QemuGuest final : public Guest {
   // False also while that is not known: after a stop that was not answered in time.
   bool running_ = false;
   std::optional<std::chrono::microseconds> stopped_at_;  // of a STOP that was seen
-  bool by_guest_ = false;
+  bool by_guest_ = false;  // QEMU ended because the guest asked for it
+  bool panicked_ = false;  // and that was a crash, told by its pvpanic device
 };
 
 }  // namespace colo::guest

@@ -67,7 +67,7 @@ Result<std::uint64_t> QemuGuest::address_of(RegionIndex region) {
     if (found) known = *found;
     return found;
   }
-  known = find_file(*map, memory_->inode(), memory_->main().size());
+  known = find_file(*map, memory_->file(), memory_->main().size());
   if (!known) {
     return fail("memory-not-shared", "QEMU does not map the memory that the engine made",
                 "leave memory options but -m out of the command");

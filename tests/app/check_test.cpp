@@ -29,7 +29,7 @@ class CheckTest : public testing::Test {
     config.first_primary = "alpha";
     config.key_file = scratch.path() / "key";
     config.run_directory = scratch.path() / "run";
-    config.arbiter_directory = scratch.path() / "arbiter";
+    config.arbiter.directory = scratch.path() / "arbiter";
     config.guest.kind = "embedded";
     config.nics = {{"net0"}};
     HostConfig alpha;
@@ -71,7 +71,7 @@ TEST_F(CheckTest, LeavesNothingBehind) {
   ASSERT_THAT(found(), testing::IsEmpty());
   EXPECT_FALSE(std::filesystem::exists(config.run_directory));
   EXPECT_FALSE(std::filesystem::exists(scratch.path() / "own.sock"));
-  EXPECT_TRUE(std::filesystem::is_empty(config.arbiter_directory));
+  EXPECT_TRUE(std::filesystem::is_empty(config.arbiter.directory));
 }
 
 TEST_F(CheckTest, WarnsOfAnArbiterOnALocalFileSystem) {
@@ -98,7 +98,7 @@ TEST_F(CheckTest, RefusesAKeyThatOthersMayRead) {
 }
 
 TEST_F(CheckTest, MissesTheArbiter) {
-  config.arbiter_directory = scratch.path() / "none";
+  config.arbiter.directory = scratch.path() / "none";
   EXPECT_THAT(found(), testing::ElementsAre("missing arbiter-missing"));
 }
 
@@ -173,7 +173,7 @@ TEST_F(CheckTest, ShowsWhatTheGuestMisses) {
 
 TEST_F(CheckTest, NamesEverythingAtOnce) {
   config.key_file = scratch.path() / "none";
-  config.arbiter_directory = scratch.path() / "none";
+  config.arbiter.directory = scratch.path() / "none";
   config.tls = false;
   EXPECT_THAT(found(),
               testing::UnorderedElementsAre("missing key-missing", "missing arbiter-missing",

@@ -42,7 +42,7 @@ TEST_F(HookProcessTest, ThatHangsIsEndedWithItsChildren) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().word, "hook-timed-out");
   EXPECT_EQ(failed.error().reason, "hook vip: no end within 1500ms: waiting");
-  EXPECT_TRUE(wait_until([pid = pid_in("pid"), this] { return !lives(pid); }));
+  EXPECT_TRUE(wait_until([pid = pid_in("pid")] { return !lives(pid); }));
 }
 
 TEST_F(HookProcessTest, ThatIgnoresBeingToldToEndIsKilled) {
@@ -136,7 +136,7 @@ TEST_F(HookProcessTest, CanBeCalledOffWhileItRuns) {
   other.join();
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().word, "hook-canceled");
-  EXPECT_TRUE(wait_until([pid = pid_in("pid"), this] { return !lives(pid); }));
+  EXPECT_TRUE(wait_until([pid = pid_in("pid")] { return !lives(pid); }));
 }
 
 TEST_F(HookProcessTest, CalledOffBeforeItBeginsDoesNotBegin) {

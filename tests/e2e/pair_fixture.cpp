@@ -88,6 +88,11 @@ Pair::Pair(const Settings& settings) : folder_(make_folder()) {
   }
   std::string file = settings.tls ? "" : "tls = false\n";
   file += demo::render(text);
+  const std::string table = "\n[arbiter]\n";
+  if (!settings.arbiter.empty()) {
+    file.resize(file.rfind(table) + table.size());
+    file += settings.arbiter;
+  }
   file += "\n[heartbeat]\nlost_after = \"" + settings.lost_after + "\"\n";
   file += "\n[limits]\nstream_timeout = \"" + settings.stream_timeout + "\"\n";
   if (auto written = demo::write_file(folder_.config(), file); !written) {

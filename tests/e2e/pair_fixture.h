@@ -43,6 +43,7 @@ struct Settings {
   std::string stream_timeout = "5s";
   bool relay = false;  // a link between the hosts that can be cut
   bool tls = true;
+  std::string arbiter;  // the lines of [arbiter]; empty: a directory
 };
 
 // What a program said and how it ended.

@@ -86,6 +86,7 @@ TEST(QemuCommand, WhatTheEngineDecidesIsReserved) {
                                              {"-readconfig", "file"},
                                              {"-chroot", "/x"},
                                              {"-action", "shutdown=pause"},
+                                             {"-action", "reboot=reset,panic=pause"},
                                              {"-netdev", "user,id=net0"}}) {
     EXPECT_THAT(words_with(more), ElementsAre("option-reserved")) << more[0];
   }

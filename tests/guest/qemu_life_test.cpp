@@ -7,6 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
+#include <utility>
+
 #include "base/unique_fd.h"
 #include "tests/guest/busy_guest.h"
 
@@ -34,6 +37,59 @@ TEST_F(QemuLife, AGuestThatShutsItselfDownIsNoFault) {
   const End end = (*guest)->end();
   EXPECT_TRUE(end.by_guest) << end.reason;
   EXPECT_NE(end.reason.find("exited with status 0"), std::string::npos) << end.reason;
+}
+
+// A boot sector that reports a crash as an operating system's driver does: bit 0 to port 0x505.
+//   mov dx,0x505; mov al,1; out dx,al; hlt; jmp to the hlt
+constexpr unsigned char panic[] = {0xba, 0x05, 0x05, 0xb0, 0x01, 0xee, 0xf4, 0xeb, 0xfd};
+
+TEST_F(QemuLife, AGuestThatPanicsIsDeadAtOnceAndDidNotShutItselfDown) {
+  write_boot_sector(panic);
+  for (const char* action : {"", "panic=shutdown", "panic=exit-failure"}) {
+    GuestConfig crashing = config("alpha");
+    auto& command = crashing.qemu.command;
+    command.insert(command.end(), {"-device", "pvpanic"});
+    if (*action != '\0') command.insert(command.end(), {"-action", action});
+    auto maker = make_guest_maker(crashing);
+    ASSERT_TRUE(maker) << maker.error().text();
+    auto guest = (*maker)->boot();
+    ASSERT_TRUE(guest) << guest.error().text();
+    ASSERT_TRUE((*guest)->resume());
+    ASSERT_TRUE(readable((*guest)->end_fd(), 60000)) << action;
+    const End end = (*guest)->end();
+    EXPECT_FALSE(end.by_guest) << action << ": " << end.reason;
+    EXPECT_FALSE(end.expected);
+    EXPECT_TRUE(end.reason.starts_with("the guest panicked; QEMU (pid ")) << end.reason;
+  }
+}
+
+TEST_F(QemuLife, AGuestThatResetsItselfIsNotDead) {
+  // Leaves the time of this boot at 0x20000, which the firmware clears, and resets the machine by
+  // port 0xcf9:
+  //   mov ax,0x2000; mov ds,ax; rdtsc; mov [0],eax; mov dx,0xcf9; mov al,6; out dx,al; hlt
+  const unsigned char reset[] = {0xb8, 0x00, 0x20, 0x8e, 0xd8, 0x0f, 0x31, 0x66, 0xa3,
+                                 0x00, 0x00, 0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4};
+  write_boot_sector(reset);
+  auto maker = make_guest_maker(config("alpha"));
+  ASSERT_TRUE(maker) << maker.error().text();
+  auto guest = (*maker)->boot();
+  ASSERT_TRUE(guest) << guest.error().text();
+  ASSERT_TRUE((*guest)->start_tracking());
+  ASSERT_TRUE((*guest)->resume());
+  std::uint32_t seen = 0;
+  const auto boots_again = [&] {
+    std::uint32_t now = 0;
+    std::memcpy(&now, (*guest)->mapping(0).data() + 0x20000, sizeof now);
+    return now != 0 && std::exchange(seen, now) != now;
+  };
+  for (int boot = 0; boot < 3; ++boot) EXPECT_TRUE(wait_until(boots_again)) << boot;
+  EXPECT_FALSE(readable((*guest)->end_fd(), 0));
+  // It can still be paused, saved and let go on.
+  ASSERT_TRUE((*guest)->pause());
+  EXPECT_TRUE((*guest)->save_device_state());
+  ASSERT_TRUE((*guest)->resume());
+  EXPECT_TRUE(wait_until(boots_again));
+  EXPECT_FALSE((*guest)->end().by_guest);
 }
 
 // The first frames of a guest's firmware that asks for an address leave by the port, whole.

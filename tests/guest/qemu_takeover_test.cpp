@@ -1,7 +1,10 @@
 // A guest saved on one side and loaded on the other: two real QEMUs, the copy by scans between
 // them.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 #include "tests/guest/busy_guest.h"
@@ -120,6 +123,48 @@ TEST_F(QemuTakeover, AFailedLoadIsReportedAndAnotherStandbyOnTheSameMemoryLoads)
   EXPECT_EQ(replica_->differences(*standby_), 0U);
   ASSERT_TRUE(standby_->resume());
   EXPECT_TRUE(wait_busy(*standby_));
+}
+
+// The engine that received the checkpoint died, and with it its QEMU and its maker.
+TEST_F(QemuTakeover, AMemoryFileIsTakenOverFromByAnotherMakerAndItsGuestIsTracked) {
+  const std::filesystem::path file = "/dev/shm/colo-test-" + std::to_string(::getpid());
+  const std::shared_ptr<void> removed(nullptr, [&](void*) { std::filesystem::remove(file); });
+  const auto before = beta_->use_memory_file(file);
+  ASSERT_TRUE(before) << before.error().text();
+  make_standby();
+  const Bytes state = checkpoint();
+  ASSERT_TRUE(replica_->place(*standby_));
+  standby_.reset();
+  auto again = make_guest_maker(config("beta"));
+  ASSERT_TRUE(again);
+  beta_ = std::move(*again);
+  const auto after = beta_->use_memory_file(file);
+  ASSERT_TRUE(after) << after.error().text();
+  EXPECT_EQ(*after, *before);
+  make_standby();
+  const MutableBytes main = standby_->mapping(0);
+  const ByteView expected = replica_->content(0);
+  ASSERT_TRUE(std::equal(main.begin(), main.end(), expected.begin(), expected.end()));
+  // What lived in the process comes from the cache.
+  const MemoryLayout& layout = standby_->identity().layout;
+  for (RegionIndex region = 1; region < layout.size(); ++region) {
+    for (PageIndex page = 0; page < layout[region].pages; ++page) {
+      const ByteView bytes = replica_->content(region).subspan(page * page_bytes, page_bytes);
+      ASSERT_TRUE(standby_->write_page(region, page, bytes));
+    }
+  }
+  const auto loaded = standby_->load_device_state(state);
+  ASSERT_TRUE(loaded) << loaded.error().text();
+  EXPECT_EQ(replica_->differences(*standby_), 0U);
+  const auto tracked = standby_->start_tracking();
+  ASSERT_TRUE(tracked) << tracked.error().text();
+  ASSERT_TRUE(standby_->resume());
+  ASSERT_TRUE(wait_busy(*standby_));
+  ASSERT_TRUE(replica_->follow(*standby_));
+  ASSERT_TRUE(wait_busy(*standby_));
+  ASSERT_TRUE(standby_->pause());
+  ASSERT_TRUE(replica_->follow(*standby_));
+  EXPECT_EQ(replica_->differences(*standby_), 0U);
 }
 
 TEST_F(QemuTakeover, AStateThatIsNoneIsRefusedAtOnce) {

@@ -1,8 +1,7 @@
 // What QEMU and the kernel say as text: the machine protocol's lines, RAM blocks, memory maps.
-#include <fcntl.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 
 #include <thread>
 
@@ -176,9 +175,10 @@ TEST(MemoryMap, AMemoryFileInSeveralRangesIsOnePiece) {
   const MemoryMap map =
       map_of({"7f0000000000-7f0000100000 rw-s 00000000 00:01 55 /memfd:x (deleted)",
               "7f0000100000-7f0000200000 rw-s 00100000 00:01 55 /memfd:x (deleted)"});
-  EXPECT_EQ(find_file(map, 55, 2 << 20), 0x7f0000000000U);
-  EXPECT_FALSE(find_file(map, 55, 3 << 20));
-  EXPECT_FALSE(find_file(map, 56, 2 << 20));
+  EXPECT_EQ(find_file(map, {makedev(0, 1), 55}, 2 << 20), 0x7f0000000000U);
+  EXPECT_FALSE(find_file(map, {makedev(0, 1), 55}, 3 << 20));
+  EXPECT_FALSE(find_file(map, {makedev(0, 1), 56}, 2 << 20));
+  EXPECT_FALSE(find_file(map, {makedev(1, 0), 55}, 2 << 20)) << "of another file system";
 }
 
 TEST(MemoryMap, ALineThatIsNoneIsRefused) {

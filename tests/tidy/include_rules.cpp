@@ -10,7 +10,7 @@ namespace {
 
 using Rooms = std::set<std::string>;
 
-const Rooms all_rooms{"base",    "wire",      "cache", "compare", "heartbeat", "guest",
+const Rooms all_rooms{"base",    "wire",      "cache", "compare", "heartbeat", "arbiter", "guest",
                       "primary", "secondary", "io",    "app",     "demo",      "tests"};
 
 // Which rooms a room may include beside itself.
@@ -20,12 +20,14 @@ const std::map<std::string, Rooms> allowed{
     {"cache", {"base"}},
     {"compare", {"base"}},
     {"heartbeat", {"base"}},
+    {"arbiter", {"base", "heartbeat"}},
     {"guest", {"base"}},
     {"primary", {"base", "wire", "cache", "compare", "heartbeat", "guest"}},
     {"secondary", {"base", "wire", "cache", "compare", "heartbeat", "guest"}},
     {"io", {"base", "wire", "compare", "heartbeat", "guest"}},
     {"app",
-     {"base", "wire", "cache", "compare", "heartbeat", "guest", "primary", "secondary", "io"}},
+     {"base", "wire", "cache", "compare", "heartbeat", "arbiter", "guest", "primary", "secondary",
+      "io"}},
     // It drives the binary from outside, and speaks the embedded guest's language as a client.
     {"demo", {"base", "wire", "guest"}},
 };
