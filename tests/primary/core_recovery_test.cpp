@@ -303,7 +303,9 @@ TEST_F(RecoveryTest, ATakeoverIsRefusedWhereNoGuestIsKept) {
 TEST_F(RecoveryTest, ASoloHostThatHearsOfANewerOwnerAsksTheArbiter) {
   boot();
   EXPECT_TRUE(step(PeerRuns{Generation{1}}).empty());
-  EXPECT_NE(find<StartClaim>(step(PeerRuns{Generation{2}})), nullptr);
+  const auto actions = step(PeerRuns{Generation{2}});
+  EXPECT_NE(find<StartClaim>(actions), nullptr);
+  EXPECT_NE(find<DropHeld>(actions), nullptr);
   EXPECT_NE(find<PauseGuest>(lost()), nullptr);
 }
 
