@@ -11,6 +11,7 @@ class RecoveryTest : public testing::CoreTest {
   static CoreConfig with_grace() {
     CoreConfig config;
     config.grace = milliseconds(400);
+    config.join_retry = milliseconds(100);
     return config;
   }
   RecoveryTest() { core = Core(with_grace()); }
