@@ -78,6 +78,8 @@ struct Config {
   std::filesystem::path key_file;
   bool tls = true;
   std::filesystem::path run_directory = "/run/colo";
+  // Of a secondary: what outlives its engine goes to <this>/<name>.<host>. Empty: nothing does.
+  std::filesystem::path checkpoint_directory = "/dev/shm/colo";
   GuestSettings guest;
   std::vector<guest::NicConfig> nics;
   std::vector<HookConfig> hooks;
@@ -100,7 +102,8 @@ struct Config {
   [[nodiscard]] arbiter::Asker asker(std::string_view host) const;
 
   // Every value that both hosts must agree on, one per line, in a fixed order: not key_file, not
-  // run_directory, and of the arbiter not where its secrets are and how long one waits.
+  // run_directory or checkpoint_directory, and of the arbiter not where its secrets are and how
+  // long one waits.
   [[nodiscard]] std::string canonical() const;
   // XXH3 of canonical(). Both hosts compare it when they meet.
   [[nodiscard]] std::uint64_t hash64() const;

@@ -136,6 +136,7 @@ void read_top(TableReader& top, Config& config, Problems& problems) {
   top.absolute_path("key_file", Need::required, config.key_file);
   top.boolean("tls", Need::optional, config.tls);
   top.absolute_path("run_directory", Need::optional, config.run_directory);
+  top.absolute_path("checkpoint_directory", Need::optional, config.checkpoint_directory, "none");
 }
 
 }  // namespace

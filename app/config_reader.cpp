@@ -152,10 +152,15 @@ std::uint32_t TableReader::size(const char* key, Need need, const NumberBounds& 
   return 0;
 }
 
-std::uint32_t TableReader::absolute_path(const char* key, Need need, std::filesystem::path& out) {
+std::uint32_t TableReader::absolute_path(const char* key, Need need, std::filesystem::path& out,
+                                         std::string_view nowhere) {
   std::string text_value;
   const std::uint32_t line = text(key, need, text_value);
   if (line == 0) return 0;
+  if (!nowhere.empty() && text_value == nowhere) {
+    out.clear();
+    return line;
+  }
   if (!text_value.starts_with('/')) {
     bad_value(key, line,
               {"bad-path", "\"" + text_value + "\" is not an absolute path",

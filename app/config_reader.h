@@ -55,7 +55,9 @@ class TableReader {
   std::uint32_t number(const char* key, Need need, const NumberBounds& bounds, std::uint64_t& out);
   std::uint32_t duration(const char* key, Need need, const DurationBounds& bounds, Duration& out);
   std::uint32_t size(const char* key, Need need, const NumberBounds& bounds, std::uint64_t& out);
-  std::uint32_t absolute_path(const char* key, Need need, std::filesystem::path& out);
+  // nowhere: a word that may stand for no path at all; `out` is empty then.
+  std::uint32_t absolute_path(const char* key, Need need, std::filesystem::path& out,
+                              std::string_view nowhere = {});
   std::uint32_t address(const char* key, Need need, Address& out);
   std::uint32_t texts(const char* key, Need need, std::vector<std::string>& out);
   std::uint32_t addresses(const char* key, Need need, std::vector<Address>& out);

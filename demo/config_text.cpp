@@ -51,6 +51,7 @@ std::string render(const ConfigText& config) {
   text += line("mode", quoted("periodic"));
   text += line("key_file", quoted(config.key_file.string()));
   text += line("run_directory", quoted(config.run_directory.string()));
+  text += line("checkpoint_directory", quoted(config.checkpoint_directory.string()));
   text += "\n[guest]\n" + config.guest;
   text += "\n[[nic]]\nid = \"net0\"\n";
   for (const HostText& host : config.hosts) text += render(host);

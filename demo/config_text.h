@@ -17,7 +17,7 @@ struct HostText {
 };
 
 struct ConfigText {
-  std::filesystem::path key_file, run_directory, arbiter;
+  std::filesystem::path key_file, run_directory, checkpoint_directory, arbiter;
   std::uint32_t delay_ms = 100;
   std::string guest;  // the lines of [guest]
   std::vector<HostText> hosts;

@@ -36,7 +36,7 @@ Result<Folder> Folder::make() {
   std::error_code error;
   const fs::path parent = fs::temp_directory_path(error);
   if (error) return fail("no-folder", error.message());
-  remove_stale(parent);
+  remove_stale_folders();
   std::string name = (parent / (name_start + std::to_string(::getpid()) + "-XXXXXX")).string();
   if (::mkdtemp(name.data()) == nullptr) {
     return fail("no-folder", name + ": " + std::strerror(errno));
@@ -58,7 +58,9 @@ Folder::Folder(Folder&& other) noexcept : path_(std::move(other.path_)) { other.
 
 Folder::~Folder() {
   std::error_code ignored;
-  if (!path_.empty()) fs::remove_all(path_, ignored);
+  if (path_.empty()) return;
+  fs::remove_all(checkpoint_directory(), ignored);
+  fs::remove_all(path_, ignored);
 }
 
 Result<void> Folder::keep(const fs::path& where) const {
@@ -108,6 +110,7 @@ void remove_stale_folders() {
   std::error_code error;
   const fs::path parent = fs::temp_directory_path(error);
   if (!error) remove_stale(parent);
+  remove_stale(Folder::shared_memory());
 }
 
 Result<void> write_file(const fs::path& path, const std::string& text) {

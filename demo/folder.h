@@ -38,6 +38,11 @@ class Folder {
   Result<void> hide_arbiter(const std::string& host) const;
   Result<void> show_arbiter(const std::string& host) const;
   [[nodiscard]] std::filesystem::path run_directory() const { return path_ / "run"; }
+  // In memory, where a secondary keeps its checkpoint; the engines make it.
+  [[nodiscard]] std::filesystem::path checkpoint_directory() const {
+    return shared_memory() / path_.filename();
+  }
+  [[nodiscard]] static std::filesystem::path shared_memory() { return "/dev/shm"; }
   [[nodiscard]] std::filesystem::path console() const { return path_ / "console.log"; }
   [[nodiscard]] std::filesystem::path log(const std::string& host) const {
     return path_ / (host + ".log");

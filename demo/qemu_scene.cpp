@@ -79,6 +79,7 @@ Result<std::unique_ptr<Scene>> make_qemu_scene(const Setting& setting) {
   ConfigText config;
   config.key_file = folder->key();
   config.run_directory = folder->run_directory();
+  config.checkpoint_directory = folder->checkpoint_directory();
   config.arbiter = Folder::arbiter_mount();
   config.more = setting.more_config;
   config.delay_ms = setting.delay_ms;

@@ -68,6 +68,24 @@ TEST(Config, OptionalKeysHaveTheDocumentedDefaults) {
   EXPECT_EQ(config->limits.staged_bytes, 1ULL << 30);
 }
 
+TEST(Config, CheckpointsAreKeptInSharedMemoryUnlessNoneIsSaid) {
+  const auto config = parse_config(sample_config);
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->checkpoint_directory, "/dev/shm/colo");
+  const auto with = [](const std::string& value) {
+    return parse_config("checkpoint_directory = \"" + value + "\"\n" + sample_config);
+  };
+  const auto none = with("none");
+  ASSERT_TRUE(none);
+  EXPECT_TRUE(none->checkpoint_directory.empty());
+  const auto other = with("/mnt/memory");
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->checkpoint_directory, "/mnt/memory");
+  EXPECT_EQ(other->hash64(), config->hash64()) << "the hosts need not agree on it";
+  ASSERT_FALSE(with("memory"));
+  EXPECT_EQ(with("memory").error().front().error.word, "bad-path");
+}
+
 TEST(Config, TheExampleOfTheDocumentationIsRight) {
   const auto config = load_config(COLO_SOURCE_DIR "/docs/example.toml");
   ASSERT_TRUE(config) << config.error().front().text("example.toml");

@@ -66,6 +66,7 @@ Pair::Pair(const Settings& settings) : folder_(make_folder()) {
   demo::ConfigText text;
   text.key_file = folder_.key();
   text.run_directory = folder_.run_directory();
+  text.checkpoint_directory = folder_.checkpoint_directory();
   text.arbiter = folder_.arbiter();
   text.delay_ms = settings.delay_ms;
   demo::Setting setting;
