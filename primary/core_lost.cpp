@@ -97,7 +97,9 @@ void Core::on(const PeerRuns& event, Instant, Actions& actions) {
     // No use in waiting: it did not come back, it claimed.
     if (newer) start_claim(std::move(reconnecting->cause), std::nullopt, actions);
   } else if (std::holds_alternative<Solo>(state_) && newer) {
-    // Somebody took the guest without our knowing, by an operator's word. The arbiter tells.
+    // Somebody took the guest without our knowing, by an operator's word. The arbiter tells; until
+    // it does nothing leaves here.
+    actions.push_back(DropHeld{});
     start_claim("the peer says that it runs the guest in generation " +
                     std::to_string(event.generation.value),
                 std::nullopt, actions);

@@ -54,7 +54,15 @@ void Core::given_back(Generation generation, Instant now, Actions& actions) {
   rejoin("the guest was given back: " + trouble, now, actions);
 }
 
-void Core::on(const PeerRuns& event, Instant, Actions&) {
+void Core::on(const PeerRuns& event, Instant now, Actions& actions) {
+  const auto* takeover = std::get_if<TakingOver>(&state_);
+  if (takeover != nullptr && takeover->step != Step::resuming && event.generation > generation_) {
+    // The operator let the peer have its guest, without asking here.
+    actions.push_back(ReleaseResources{});
+    keeps_ = Keeps::base;
+    rejoin("the peer took its guest back", now, actions);
+    return;
+  }
   if (!std::holds_alternative<Joining>(state_)) return;
   if (keeps_ == Keeps::last_resort && event.generation >= generation_) keeps_ = Keeps::base;
 }

@@ -50,6 +50,8 @@ void Core::forget(Actions& actions) {
 void Core::rejoin(std::string trouble, Instant now, Actions& actions) {
   state_ = Joining{std::move(trouble), now + config_.join_retry, false};
   replace_if_used(actions);
+  // A takeover that failed may have left none, and nothing that would try again.
+  if (lacks_standby() && !standby_retry_) prepare_standby(actions);
 }
 
 void Core::on(const Joined& event, Instant now, Actions& actions) {

@@ -17,8 +17,8 @@ void take_over(World& world) {
   world.ask(Host::beta, secondary::Event(secondary::TakeoverAsked{}));
 }
 
-// What the recovery after a fault has to stand.
-std::vector<Fault> more_faults() {
+// A link that comes back, and an engine that does.
+std::vector<Fault> faults_of_return() {
   return {
       {"the link flaps",
        [](World& w) {
@@ -69,6 +69,11 @@ std::vector<Fault> more_faults() {
          w.run(milliseconds(900));
          w.restart_secondary();
        }},
+  };
+}
+
+std::vector<Fault> faults_of_handing_over() {
+  return {
       {"the operator asks for a switchover", switch_over},
       {"a switchover whose load fails",
        [](World& w) {
@@ -206,7 +211,8 @@ std::vector<Fault> make_faults() {
 const std::vector<Fault>& all_faults() {
   static const std::vector<Fault> faults = [] {
     std::vector<Fault> all = make_faults();
-    for (Fault& fault : more_faults()) all.push_back(std::move(fault));
+    for (Fault& fault : faults_of_return()) all.push_back(std::move(fault));
+    for (Fault& fault : faults_of_handing_over()) all.push_back(std::move(fault));
     return all;
   }();
   return faults;

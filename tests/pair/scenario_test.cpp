@@ -68,6 +68,18 @@ const std::map<std::string, Command>& commands() {
        [](World& w, const std::string&) {
          w.ask(Host::beta, secondary::Event(secondary::TakeoverAsked{}));
        }},
+      {"switchover",
+       [](World& w, const std::string&) {
+         w.ask(Host::alpha, primary::Event(primary::SwitchoverAsked{}));
+       }},
+      {"take-back",
+       [](World& w, const std::string&) {
+         w.ask(Host::alpha, primary::Event(primary::TakeoverAsked{}));
+       }},
+      {"fail-hooks", [](World& w, const std::string& n) { w.fail_hooks(std::stoi(n)); }},
+      {"lose-secondary", [](World& w, const std::string&) { w.kill(Host::beta, true); }},
+      {"drop-acknowledgement", [](World& w, const std::string&) { w.drop_next_ack(); }},
+      {"restart-secondary", [](World& w, const std::string&) { w.restart_secondary(); }},
       {"stop-primary",
        [](World& w, const std::string&) {
          w.ask(Host::alpha, primary::Event(primary::StopAsked{}));
@@ -84,6 +96,10 @@ std::string tell(Story& story, const std::string& line) {
   words >> verb >> word;
   if (verb == "hold-limit") {
     story.options.hold.packets = std::stoul(word);
+    return "";
+  }
+  if (verb == "grace") {
+    story.options.primary.grace = story.options.secondary.grace = milliseconds(std::stol(word));
     return "";
   }
   const auto command = commands().find(verb);
