@@ -1,9 +1,9 @@
-// The verbs that ask a running engine: status, checkpoint, takeover, set.
+// The verbs that ask a running engine: status, set, and those that only tell it to do something.
 #include <iostream>
 
 #include "app/commands.h"
-#include "app/config_reader.h"
 #include "app/control_client.h"
+#include "app/setting.h"
 
 namespace colo::app {
 namespace {
@@ -55,12 +55,9 @@ int command_set(const Target& target, const std::string& assignment) {
   }
   const std::string key = assignment.substr(0, equals);
   const std::string value = assignment.substr(equals + 1);
-  if (key != "delay") {
-    return refuse({"unknown-key", "\"" + key + "\" cannot be set while the guest runs",
-                   nearest_hint(key, {"delay"})},
-                  exit_usage);
+  if (const auto known = parse_setting(key, value); !known) {
+    return refuse(known.error(), exit_usage);
   }
-  if (const auto delay = parse_delay(value); !delay) return refuse(delay.error(), exit_usage);
   return tell(*selected, Request{Command::set, key, value});
 }
 

@@ -26,11 +26,7 @@ std::string counted_list(const Items& items, Render render) {
 
 void render_host(std::ostream& out, const HostConfig& host) {
   const std::string prefix = "hosts." + counted(host.name) + ".";
-  const auto text = [](const Address& address) { return address.text(); };
-  out << prefix << "replication = " << host.replication.text() << '\n'
-      << prefix << "listen = " << host.listen.text() << '\n'
-      << prefix << "heartbeat = " << counted_list(host.heartbeat, text) << '\n'
-      << prefix << "heartbeat_listen = " << counted_list(host.heartbeat_listen, text) << '\n'
+  out << prefix << "heartbeat links = " << host.heartbeat.size() << '\n'
       << prefix << "outside = "
       << counted_list(host.outside,
                       [](const OutsideConfig& o) { return counted(o.nic) + counted(o.spec); })
@@ -96,7 +92,8 @@ std::string Config::canonical() const {
   for (const HostConfig& host : hosts) render_host(out, host);
   out << "heartbeat.interval = " << duration_text(heartbeat.interval) << '\n'
       << "heartbeat.lost_after = " << duration_text(heartbeat.lost_after) << '\n'
-      << "heartbeat.head_start = " << duration_text(heartbeat.head_start) << '\n';
+      << "heartbeat.head_start = " << duration_text(heartbeat.head_start) << '\n'
+      << "heartbeat.grace = " << duration_text(heartbeat.grace) << '\n';
   render_arbiter(out, *this);
   out << "limits.hold_packets = " << limits.hold_packets << '\n'
       << "limits.hold_bytes = " << size_text(limits.hold_bytes) << '\n'

@@ -53,6 +53,7 @@ struct HeartbeatSettings {
   Duration interval = std::chrono::milliseconds(100);
   Duration lost_after = std::chrono::seconds(1);
   Duration head_start = std::chrono::milliseconds(300);
+  Duration grace{0};  // for a peer that may only be cut off to come back, before anybody claims
 };
 
 // A program of the operator that acquires what the guest needs on a host: app/hooks.h.
@@ -102,8 +103,9 @@ struct Config {
   [[nodiscard]] arbiter::Asker asker(std::string_view host) const;
 
   // Every value that both hosts must agree on, one per line, in a fixed order: not key_file, not
-  // run_directory or checkpoint_directory, and of the arbiter not where its secrets are and how
-  // long one waits.
+  // run_directory or checkpoint_directory, of the arbiter not where its secrets are and how long
+  // one waits, and not the hosts' addresses. A host that moved to another address joins a running
+  // one that was told of it (`colo set peer=`) and whose file still has the old one.
   [[nodiscard]] std::string canonical() const;
   // XXH3 of canonical(). Both hosts compare it when they meet.
   [[nodiscard]] std::uint64_t hash64() const;

@@ -25,6 +25,8 @@ constexpr DurationBounds lost_after_bounds{
     50ms, 300s, "shorter takes a busy host for a dead one; longer is a long outage"};
 constexpr DurationBounds head_start_bounds{
     0ms, 60s, "the secondary waits that long before it claims after a mere suspicion"};
+constexpr DurationBounds grace_bounds{
+    0ms, 60s, "the guest's output waits that long for a peer that may come back"};
 constexpr DurationBounds pause_bounds{
     10ms, 60s, "shorter, no checkpoint fits; longer, the guest's clients give up"};
 constexpr DurationBounds stream_bounds{
@@ -60,6 +62,7 @@ void read_heartbeat(TableReader& top, HeartbeatSettings& heartbeat, Problems& pr
   const auto lost_line =
       table.duration("lost_after", Need::optional, lost_after_bounds, heartbeat.lost_after);
   table.duration("head_start", Need::optional, head_start_bounds, heartbeat.head_start);
+  table.duration("grace", Need::optional, grace_bounds, heartbeat.grace);
   if (heartbeat.lost_after < 3 * heartbeat.interval) {
     problems.add(lost_line != 0 ? lost_line : interval_line,
                  {"out-of-bounds",

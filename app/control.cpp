@@ -10,8 +10,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<Command, 4> all_commands{Command::status, Command::checkpoint,
-                                              Command::takeover, Command::set};
+constexpr std::array<Command, 6> all_commands{Command::status,     Command::checkpoint,
+                                              Command::switchover, Command::takeover,
+                                              Command::give_back,  Command::set};
 
 std::string known_commands() {
   std::string all;
@@ -51,8 +52,12 @@ const char* word(Command command) {
       return "status";
     case Command::checkpoint:
       return "checkpoint";
+    case Command::switchover:
+      return "switchover";
     case Command::takeover:
       return "takeover";
+    case Command::give_back:
+      return "give-back";
     case Command::set:
       return "set";
   }

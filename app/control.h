@@ -19,7 +19,7 @@ inline constexpr std::size_t control_line_bytes = 64U << 10;
 // The newest owners that a reply carries, so that it fits a line; the arbiter has all of them.
 inline constexpr std::size_t control_owners = 256;
 
-enum class Command { status, checkpoint, takeover, set };
+enum class Command { status, checkpoint, switchover, takeover, give_back, set };
 [[nodiscard]] const char* word(Command command);
 
 struct Request {

@@ -12,7 +12,9 @@
 #include "app/engine_core.h"
 #include "app/engine_primary.h"
 #include "app/engine_secondary.h"
+#include "app/setting.h"
 #include "arbiter/make.h"
+#include "base/overloaded.h"
 #include "heartbeat/start.h"
 #include "io/clock.h"
 #include "io/key_file.h"
@@ -28,6 +30,12 @@ constexpr auto exit_patience = std::chrono::seconds(3);
 
 boost::asio::ip::udp::endpoint udp(const Address& address) {
   return {boost::asio::ip::make_address(address.ip), address.port};
+}
+
+Reply refused(const Error& error) {
+  Reply reply;
+  reply.error = error;
+  return reply;
 }
 
 }  // namespace
@@ -72,13 +80,12 @@ Result<void> Engine::open() {
 
   io::HeartbeatOptions heartbeat{host_.key, host_.name, host_.run, {}, config.heartbeat.interval};
   const HostConfig& own = config.own(host_.name);
-  const HostConfig& peer = config.peer_of(host_.name);
   for (std::size_t i = 0; i < own.heartbeat.size(); ++i) {
-    heartbeat.links.push_back({udp(own.heartbeat_listen[i]), udp(peer.heartbeat[i])});
+    heartbeat.links.push_back({udp(own.heartbeat_listen[i]), udp(host_.peer.heartbeat[i])});
   }
   auto links = io::HeartbeatLinks::start(loop_, std::move(heartbeat),
-                                         [this](std::size_t link, const io::PeerState&) {
-                                           if (side_) side_->heard(link);
+                                         [this](std::size_t link, const io::PeerState& peer) {
+                                           heard(link, {0, peer.generation, peer.guest});
                                          });
   if (!links) return fail(links.error());
   heartbeat_ = std::move(*links);
@@ -105,7 +112,9 @@ void Engine::watch_signals() {
   signals_.async_wait([this](const boost::system::error_code& error, int number) {
     if (error) return;
     spdlog::info("asked to end by signal {}", number);
-    if (side_) {
+    if (finishing_) {
+      host_.hook_cancel.cancel();
+    } else if (side_) {
       side_->stop();
     } else {
       finish(0);
@@ -115,6 +124,7 @@ void Engine::watch_signals() {
 }
 
 void Engine::beat() {
+  if (finishing_) return;  // it was due already when the timer was taken for the end
   const Instant now = io::steady_now();
   // A loop that comes this late stood still (SIGSTOP, a paused host): the silence is our own.
   if (side_ && now - last_beat_ > host_.config.heartbeat.lost_after / 2) {
@@ -125,10 +135,27 @@ void Engine::beat() {
   last_beat_ = now;
   const auto side = side_;
   if (side) side->beat(now);
+  const wire::Alive says = side ? side->says() : wire::Alive{};
+  heartbeat_->set_state(says.generation, says.guest);
   beat_timer_.expires_after(host_.config.heartbeat.interval);
   beat_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) beat();
   });
+}
+
+void Engine::heard(std::size_t link, const wire::Alive& peer) {
+  const auto side = side_;
+  if (side) {
+    side->heard(link, peer);
+    return;
+  }
+  // The peer owns the guest and runs it: there is nothing left to wait for.
+  const bool waits = !finishing_ && !waiting_.next.empty();
+  if (!waits || peer.guest != wire::GuestHere::runs) return;
+  if (waiting_.takeable && peer.generation < *waiting_.takeable) return;
+  spdlog::info("{} runs the guest in generation {}", host_.peer_name(), peer.generation.value);
+  arbiter_timer_.cancel();
+  become_secondary("");
 }
 
 void Engine::read_arbiter() {
@@ -142,12 +169,17 @@ void Engine::on_ownership(const Result<heartbeat::Ownership>& ownership) {
     wait(ownership.error().text(), host_.look_at_arbiter(), std::nullopt);
     return;
   }
-  switch (heartbeat::decide_start(*ownership, host_.name, host_.config.first_primary)) {
+  const auto start = heartbeat::decide_start(*ownership, host_.name, host_.config.first_primary);
+  if (start != heartbeat::Start::claim && !std::exchange(released_, true)) {
+    // A run before this one may have been killed with them.
+    host_.release(HookRunner::Of::all, HookCause::lost, ownership->generation, [] {});
+  }
+  switch (start) {
     case heartbeat::Start::claim:
       become_primary(ownership->generation);
       return;
     case heartbeat::Start::join:
-      become_secondary();
+      become_secondary(ownership->run);
       return;
     case heartbeat::Start::wait:
       wait("an earlier run of this host owned generation " +
@@ -181,46 +213,63 @@ void Engine::become_primary(Generation from) {
   side->start();
 }
 
-void Engine::become_secondary() {
-  side_ =
-      std::make_shared<SecondarySide>(host_, [this](SideEnds ends) { side_ends(std::move(ends)); });
+void Engine::become_secondary(const std::string& peer_run) {
+  side_ = std::make_shared<SecondarySide>(host_, peer_run,
+                                          [this](SideEnds ends) { side_ends(std::move(ends)); });
   side_->start();
 }
 
 void Engine::side_ends(SideEnds ends) {
   // Posted: the side that ends is still on the stack.
   boost::asio::post(loop_, [this, ends = std::move(ends)]() mutable {
-    if (ends.exit) {
-      finish(ends.exit->status);
-      return;
-    }
-    auto side = std::make_shared<PrimarySide>(
-        host_, std::move(*ends.takes_over), [this](SideEnds next) { side_ends(std::move(next)); });
-    if (auto listening = side->listen(); !listening) {
-      // The guest runs; only a new secondary cannot join.
-      spdlog::error("no secondary can join: {}", listening.error().text());
-    }
-    side_ = side;
-    side->start();
+    std::visit(overloaded{[this](const SideExit& exit) { finish(exit.status); },
+                          [this](SideTakesOver& takeover) { go_on_as_primary(takeover); },
+                          [this](const SideJoins& joins) {
+                            spdlog::info("this host becomes the secondary: {}", joins.reason);
+                            side_.reset();  // before its successor: it listens
+                            become_secondary("");
+                          }},
+               ends);
   });
+}
+
+void Engine::go_on_as_primary(SideTakesOver& takeover) {
+  auto side = std::make_shared<PrimarySide>(host_, std::move(takeover),
+                                            [this](SideEnds next) { side_ends(std::move(next)); });
+  if (auto listening = side->listen(); !listening) {
+    // The guest runs; only a new secondary cannot join.
+    spdlog::error("no secondary can join: {}", listening.error().text());
+  }
+  side_ = side;
+  side->start();
 }
 
 void Engine::finish(int status) {
   if (finishing_) return;
   finishing_ = true;
   exit_status_ = status;
-  signals_.cancel();
   arbiter_timer_.cancel();
   // Posted: this may be called from a request of the server that is let go.
   boost::asio::post(loop_, [this] { control_.reset(); });
   heartbeat_.reset();
-  // A moment for farewells that are under way; then the loop ends whatever is left.
+  // A moment for farewells that are under way, and for resources to be released, unless a second
+  // signal calls that off; then the loop ends whatever is left.
   beat_timer_.expires_after(std::chrono::milliseconds(200));
-  beat_timer_.async_wait([this](const boost::system::error_code&) { loop_.stop(); });
+  beat_timer_.async_wait([this](const boost::system::error_code&) {
+    host_.hook_worker.post([this] { boost::asio::post(loop_, [this] { loop_.stop(); }); });
+  });
 }
 
 Reply Engine::handle(const Request& request) {
   if (request.command == Command::status) return status();
+  if (request.command == Command::set) {
+    const auto setting = parse_setting(request.key, request.value);
+    if (!setting) return refused(setting.error());
+    if (const auto* peer = std::get_if<PeerSetting>(&*setting)) return set_peer(*peer);
+    if (const auto* links = std::get_if<PeerHeartbeatSetting>(&*setting)) {
+      return set_peer_heartbeat(*links);
+    }
+  }
   if (side_) return side_->command(request);
   Reply reply;
   if (request.command == Command::takeover && waiting_.takeable) {
@@ -229,7 +278,37 @@ Reply Engine::handle(const Request& request) {
     reply.message = "claiming the guest, then booting it anew";
     return reply;
   }
-  reply.error = Error{"waiting", waiting_.reason, waiting_.next};
+  return refused({"waiting", waiting_.reason, waiting_.next});
+}
+
+Reply Engine::set_peer(const PeerSetting& setting) {
+  host_.peer.replication = setting.replication;
+  spdlog::info("the operator says that {} is at {} now", host_.peer_name(),
+               setting.replication.text());
+  if (side_) side_->peer_moved();
+  Reply reply;
+  reply.message = host_.peer_name() + " is dialed at " + setting.replication.text() +
+                  " until this engine ends; the configuration file keeps its address";
+  return reply;
+}
+
+Reply Engine::set_peer_heartbeat(const PeerHeartbeatSetting& setting) {
+  const HostConfig& own = host_.config.own(host_.name);
+  if (setting.links.size() != own.heartbeat_listen.size()) {
+    return refused({"wrong-count",
+                    "there are " + std::to_string(own.heartbeat_listen.size()) +
+                        " heartbeat links, not " + std::to_string(setting.links.size()),
+                    "write one address for each, with commas between them"});
+  }
+  for (std::size_t i = 0; i < setting.links.size(); ++i) {
+    if (auto set = heartbeat_->set_peer(i, udp(setting.links[i])); !set)
+      return refused(set.error());
+    host_.peer.heartbeat[i] = setting.links[i];
+  }
+  Reply reply;
+  reply.message =
+      "heartbeats go to the new address until this engine ends; the configuration "
+      "file keeps its own";
   return reply;
 }
 

@@ -2,6 +2,7 @@
 //
 //   nobody owns the guest, first primary -> PrimarySide (claims, boots)
 //   the other host owns it               -> SecondarySide -> after a takeover PrimarySide
+//   the guest was lost to the other host -> PrimarySide ends, SecondarySide
 //   an earlier run of this host owned it -> waits for the peer's takeover or the operator's word
 //
 // Threads: the loop's.
@@ -15,6 +16,7 @@
 
 #include "app/control_server.h"
 #include "app/engine_host.h"
+#include "app/setting.h"
 #include "io/heartbeat_links.h"
 
 namespace colo::app {
@@ -32,14 +34,18 @@ class Engine {
  private:
   void watch_signals();
   void beat();
+  void heard(std::size_t link, const wire::Alive& peer);
   void read_arbiter();
   void on_ownership(const Result<heartbeat::Ownership>& ownership);
   void become_primary(Generation from);
-  void become_secondary();
+  void become_secondary(const std::string& peer_run);
   void wait(std::string reason, std::string next, std::optional<Generation> takeable);
   void side_ends(SideEnds ends);
+  void go_on_as_primary(SideTakesOver& takeover);
   void finish(int status);
   Reply handle(const Request& request);
+  Reply set_peer(const PeerSetting& setting);
+  Reply set_peer_heartbeat(const PeerHeartbeatSetting& setting);
   Reply status() const;
 
   // Before any side: what keeps it from starting.
@@ -59,6 +65,7 @@ class Engine {
   Waiting waiting_;
   Instant last_beat_{};
   bool finishing_ = false;
+  bool released_ = false;  // what an earlier run of this host may have left
   int exit_status_ = 0;
 };
 

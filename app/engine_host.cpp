@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/rand.h>
+#include <spdlog/spdlog.h>
 
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -43,11 +44,18 @@ Host::Host(boost::asio::io_context& event_loop, const Config& configuration, std
       config(configuration),
       name(std::move(host)),
       run(random_word()),
-      config_file(std::move(file)) {}
+      config_file(std::move(file)),
+      peer(config.peer_of(name)),
+      hooks(config, name) {}
 
-void Host::claim(Generation from, bool nobody,
+void Host::claim(Generation from, heartbeat::For for_whom, const std::string& peer_run,
                  std::function<void(Result<heartbeat::ClaimAnswer>)> answer) {
-  heartbeat::Claim claim{from, nobody ? std::string() : name, run};
+  heartbeat::Claim claim{from, name, run};
+  if (for_whom == heartbeat::For::nobody) claim.owner.clear();
+  if (for_whom == heartbeat::For::peer) {
+    claim.owner = peer.name;
+    claim.run = peer_run;
+  }
   arbiter_worker.post(
       [this, claim = std::move(claim), before = owners, answer = std::move(answer)] {
         auto result = arbiter->claim(claim);
@@ -66,6 +74,30 @@ void Host::read_ownership(std::function<void(Result<heartbeat::Ownership>)> answ
       owners = now;
       answer(std::move(result));
     });
+  });
+}
+
+void Host::refresh_owners() {
+  if (refreshing_) return;
+  refreshing_ = true;
+  read_ownership([this](const auto&) { refreshing_ = false; });
+}
+
+void Host::acquire(HookCause cause, Generation generation,
+                   std::function<void(Result<void>)> answer) {
+  hook_worker.post([this, cause, generation, answer = std::move(answer)] {
+    auto acquired = hooks.acquire(cause, generation, hook_cancel);
+    boost::asio::post(loop, [answer, acquired = std::move(acquired)] { answer(acquired); });
+  });
+}
+
+void Host::release(HookRunner::Of which, HookCause cause, Generation generation,
+                   std::function<void()> answer) {
+  hook_worker.post([this, which, cause, generation, answer = std::move(answer)] {
+    if (auto released = hooks.release(which, cause, generation, hook_cancel); !released) {
+      spdlog::error("a resource of the guest is not released: {}", released.error().text());
+    }
+    boost::asio::post(loop, answer);
   });
 }
 

@@ -4,7 +4,6 @@
 
 #include <boost/asio/ip/address.hpp>
 
-#include "app/engine_trace.h"
 #include "base/overloaded.h"
 #include "io/clock.h"
 
@@ -12,10 +11,14 @@ namespace colo::app {
 
 namespace {
 
+constexpr auto until_the_engine_ends =
+    " until this engine ends; the configuration file keeps its value";
+
 primary::CoreConfig core_config(const Config& config) {
   primary::CoreConfig core;
   core.delay = config.delay;
   core.answer_timeout = config.limits.stream_timeout;
+  core.grace = config.heartbeat.grace;
   return core;
 }
 
@@ -25,16 +28,16 @@ PrimarySide::PrimarySide(Host& host, Generation from, std::function<void(SideEnd
     : host_(host),
       ends_(std::move(ends)),
       core_(primary::Core::start(core_config(host.config), from)),
-      timer_(host.loop),
+      core_loop_(host.loop, *this, core_),
       bulk_timer_(host.loop) {}
 
 PrimarySide::PrimarySide(Host& host, SideTakesOver takeover, std::function<void(SideEnds)> ends)
     : host_(host),
       ends_(std::move(ends)),
       core_(primary::Core::solo(core_config(host.config), takeover.generation, takeover.cause)),
+      core_loop_(host.loop, *this, core_),
       guest_(std::move(takeover.guest)),
       guest_runs_(true),
-      timer_(host.loop),
       bulk_timer_(host.loop),
       takeover_(std::move(takeover.figures)) {}
 
@@ -45,50 +48,14 @@ void PrimarySide::start() {
   feed(primary::Tick{});
 }
 
-std::optional<Error> PrimarySide::feed(primary::Event event) {
-  events_.push_back(std::move(event));
-  if (feeding_) return std::nullopt;  // an action fed it: the loop below takes it in order
-  feeding_ = true;
-  std::optional<Error> refusal;
-  const auto self = shared_from_this();  // an action may end this side
-  while (!events_.empty()) {
-    const primary::Event next = std::move(events_.front());
-    events_.pop_front();
-    std::vector<primary::Action> actions;
-    trace_step(next);
-    core_.step(next, io::steady_now(), actions);
-    if (core_.refusal()) refusal = core_.refusal();
-    for (const primary::Action& action : actions) {
-      trace_step(action);
-      std::visit([this](const auto& known) { execute(known); }, action);
-    }
-    note_state();
-  }
-  feeding_ = false;
-  arm_timer();
-  return refusal;
-}
-
-void PrimarySide::arm_timer() {
-  const auto deadline = core_.deadline();
-  if (!deadline) {
-    timer_.cancel();
-    return;
-  }
-  timer_.expires_at(std::chrono::steady_clock::time_point(deadline->time_since_epoch()));
-  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
-    if (error) return;
-    if (const auto self = weak.lock()) self->feed(primary::Tick{});
-  });
-}
+void PrimarySide::stepped() { note_state(); }
 
 void PrimarySide::note_state() {
-  const std::size_t state = core_.state().index();
-  if (state == noted_state_) return;
-  noted_state_ = state;
-  Status status;
-  fill(status);
-  spdlog::info("{}: {}", word(status.state), status.reason);
+  const Words words = this->words();
+  std::string now = words.state_text();
+  if (now == noted_state_) return;
+  spdlog::info("{}: {}", now, words.reason);
+  noted_state_ = std::move(now);
 }
 
 void PrimarySide::watch_guest() {
@@ -97,8 +64,27 @@ void PrimarySide::watch_guest() {
   });
 }
 
-void PrimarySide::heard(std::size_t link) {
+void PrimarySide::heard(std::size_t link, const wire::Alive& peer) {
   if (session_ && session_->detector) session_->detector->heard(link, io::steady_now());
+  peer_says(peer);
+}
+
+void PrimarySide::peer_says(const wire::Alive& alive) {
+  if (alive.guest == wire::GuestHere::runs) feed(primary::PeerRuns{alive.generation});
+}
+
+// Only what is certain: while a claim is under way the guest may be the peer's already.
+wire::Alive PrimarySide::says() const {
+  wire::Alive alive{0, core_.generation(), wire::GuestHere::none};
+  const auto* lost = std::get_if<primary::Lost>(&core_.state());
+  if (lost != nullptr && lost->guest_kept) alive.guest = wire::GuestHere::paused;
+  const bool ours = std::holds_alternative<primary::Solo>(core_.state()) ||
+                    std::holds_alternative<primary::Syncing>(core_.state()) ||
+                    std::holds_alternative<primary::Protected>(core_.state()) ||
+                    std::holds_alternative<primary::Reconnecting>(core_.state()) ||
+                    std::holds_alternative<primary::HandingOver>(core_.state());
+  if (ours && guest_ && guest_runs_) alive.guest = wire::GuestHere::runs;
+  return alive;
 }
 
 void PrimarySide::stalled(Instant from, Instant now) {
@@ -108,7 +94,9 @@ void PrimarySide::stalled(Instant from, Instant now) {
 void PrimarySide::beat(Instant now) {
   if (deaf_ && listen()) spdlog::info("secondaries can join again");
   if (!session_ || !session_->detector) return;
-  session_->lane->send(wire::Alive{++session_->alive_count}, core_.generation(), {});
+  wire::Alive alive = says();
+  alive.count = ++session_->alive_count;
+  session_->lane->send(alive, core_.generation(), {});
   if (std::holds_alternative<primary::Syncing>(core_.state())) {
     session_->lane->send(wire::Progress{session_->sent_pages, session_->pending_pages},
                          core_.generation(), {});
@@ -118,7 +106,8 @@ void PrimarySide::beat(Instant now) {
          {"silent",
           session_->host + " has not been heard on any link for " +
               std::to_string(host_.config.heartbeat.lost_after.count() / 1'000'000) + " ms",
-          "look at " + session_->host + " and at the links to it"});
+          "look at " + session_->host + " and at the links to it"},
+         false);
   }
 }
 
@@ -130,29 +119,36 @@ Reply PrimarySide::command(const Request& request) {
       reply.message = "a checkpoint is being taken";
       return reply;
     case Command::set: {
-      if (request.key != "delay") {
-        reply.error = Error{"unknown-key", "'" + request.key + "' cannot be set while running",
-                            "set delay=50ms"};
-        return reply;
-      }
       const auto delay = parse_delay(request.value);
-      if (!delay) {
-        reply.error = delay.error();
-        return reply;
-      }
-      reply.error = feed(primary::DelaySet{*delay});
-      reply.message = "delay is " + request.value + " until this engine ends; the configuration " +
-                      "file keeps its value";
+      reply.error = delay ? feed(primary::DelaySet{*delay}) : delay.error();
+      reply.message = "delay is " + request.value + until_the_engine_ends;
       return reply;
     }
+    case Command::switchover:
+      reply.error = feed(primary::SwitchoverAsked{});
+      reply.message = "the guest moves to " + host_.peer_name() + "; `" +
+                      host_.command("status", host_.name) + "` shows each step";
+      return reply;
+    case Command::give_back:
+      reply.error = Error{"not-secondary", "no takeover failed on this host",
+                          "run it with --host " + host_.peer_name() + " if one failed there"};
+      return reply;
     case Command::takeover:
-      reply.error = Error{"already-primary", "the guest belongs to this host",
-                          "run `" + host_.command("takeover", host_.peer_name()) + "`"};
+      reply.error = takeover_refusal();
       return reply;
     case Command::status:
       break;
   }
   return reply;
+}
+
+Error PrimarySide::takeover_refusal() const {
+  if (const auto* lost = std::get_if<primary::Lost>(&core_.state())) {
+    return {"lost", "this host lost the guest to " + lost->owner.owner,
+            "look at `" + host_.command("status", host_.peer_name()) + "`"};
+  }
+  return {"already-primary", "the guest belongs to this host",
+          "move it with `" + host_.command("switchover", host_.name) + "`"};
 }
 
 void PrimarySide::stop() { feed(primary::StopAsked{}); }

@@ -6,16 +6,18 @@
 
 #include <atomic>
 #include <boost/asio/steady_timer.hpp>
-#include <deque>
 #include <memory>
 
 #include "app/engine_figures.h"
 #include "app/engine_host.h"
+#include "app/engine_loop.h"
+#include "app/said.h"
 #include "heartbeat/detector.h"
 #include "io/bulk_lane.h"
 #include "io/lane.h"
 #include "primary/capture.h"
 #include "primary/core.h"
+#include "primary/lineage.h"
 
 namespace colo::app {
 
@@ -24,6 +26,8 @@ struct PrimarySession {
   primary::Session number;
   std::string host;
   std::shared_ptr<io::ControlLane> lane;
+  std::optional<wire::Held> held;  // what it says it holds, if it is of our lineage
+  std::optional<Epoch> base;       // from which it goes on; otherwise everything is copied
   wire::Token token{};
   std::shared_ptr<io::BulkSender> bulk;
   std::unique_ptr<primary::FrameSink> sink;
@@ -32,6 +36,7 @@ struct PrimarySession {
   std::unique_ptr<heartbeat::Detector> detector;
   std::atomic<std::uint64_t> sent_pages{0};
   std::atomic<std::uint64_t> pending_pages{0};
+  std::optional<std::uint64_t> first_pages;  // sent before its first checkpoint was complete
   std::uint64_t alive_count = 0;
 };
 
@@ -46,70 +51,99 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   // Errors: the listener's; after one, every beat tries again.
   Result<void> listen();
   void start() override;
-  void heard(std::size_t link) override;
+  void heard(std::size_t link, const wire::Alive& peer) override;
+  [[nodiscard]] wire::Alive says() const override;
   void stalled(Instant from, Instant now) override;
   void output_full() override { feed(primary::HoldFull{}); }
   void beat(Instant now) override;
+  void peer_moved() override {}  // the secondary dials
   Reply command(const Request& request) override;
   void stop() override;
   void fill(Status& status) const override;
 
  private:
   // engine_primary.cpp
-  std::optional<Error> feed(primary::Event event);
-  void arm_timer();
+  using Loop = CoreLoop<PrimarySide, primary::Core, primary::Event, primary::Action, primary::Tick>;
+  friend Loop;
+  std::optional<Error> feed(primary::Event event) { return core_loop_.feed(std::move(event)); }
+  void stepped();
   void note_state();
+  [[nodiscard]] Words words() const;
+  [[nodiscard]] Error takeover_refusal() const;
   void watch_guest();
   void fill_checkpoints(Status& status) const;
 
   // engine_primary_session.cpp
+  void refuse(io::ControlLane& lane, const std::string& host, const Error& error);
   void on_hello(std::shared_ptr<io::ControlLane> lane, const wire::Hello& hello);
   void on_attach(io::BulkConnection connection, const wire::Attach& attach);
   void on_frame(primary::Session session, const wire::Frame& frame);
   void bulk_ended(primary::Session session, const io::LaneEnd& end);
-  void lose(primary::Session session, const Error& error);
+  void lose(primary::Session session, const Error& error, bool certain);
+  void peer_says(const wire::Alive& alive);
+  [[nodiscard]] std::unique_ptr<primary::Capturer> make_capturer();
   void run_pass(const primary::SendPass& action);
-  void run_capture(const primary::Capture& action);
-  void captured(const primary::Capture& action, Result<primary::CheckpointFigures> figures);
+  struct Standstill {
+    primary::Session session;
+    Epoch epoch;
+    bool begins_hold = false;
+    bool stays = false;  // the guest is to be handed over
+  };
+  void run_capture(const Standstill& action);
+  void captured(const Standstill& action, Result<primary::CheckpointFigures> figures);
   PrimarySession* session(primary::Session number);
+  void tracked(bool sound);
 
   // engine_primary_actions.cpp
   void execute(const primary::StartClaim& action);
+  void execute(const primary::ReadOwnership& action);
   void execute(const primary::BootGuest& action);
   void execute(const primary::AcceptPeer& action);
   void execute(const primary::RefusePeer& action);
   void execute(const primary::SendPass& action);
   void execute(const primary::Capture& action);
+  void execute(const primary::CaptureAndStay& action);
   void execute(const primary::Release& action);
   void execute(const primary::ReleaseAll& action);
   void execute(const primary::DropHeld& action);
   void execute(const primary::PauseGuest& action);
+  void execute(const primary::ResumeGuest& action);
   void execute(const primary::EndGuest& action);
   void execute(const primary::EndSession& action);
   void execute(const primary::TellGuestEnded& action);
+  void execute(const primary::AcquireResources& action);
+  void execute(const primary::ReleaseResources& action);
+  void execute(const primary::TellHandover& action);
+  void execute(const primary::TellGo& action);
+  void execute(const primary::TellCancel& action);
+  void execute(const primary::BecomeSecondary& action);
   void execute(const primary::Exit& action);
-  void booted(Result<std::shared_ptr<guest::Guest>> guest);
+  void boot_made(const Result<std::shared_ptr<guest::Guest>>& guest);
+  void booted(const Result<void>& runs);
   void on_guest_end();
   void guest_ended(const guest::End& end);
 
   Host& host_;
   std::function<void(SideEnds)> ends_;
   primary::Core core_;
+  Loop core_loop_;
   std::shared_ptr<guest::Guest> guest_;
-  std::shared_ptr<primary::Lineage> lineage_;  // the guest's; used on its thread
   bool guest_runs_ = false;
+  bool gate_closed_ = false;  // behind DropHeld
+  // What the guest's secondaries were sent, from one session to the next. Used on its thread.
+  std::shared_ptr<primary::Lineage> lineage_;
+  // The session that began it; empty where nothing can be gone on with.
+  std::optional<wire::Token> lineage_name_;
   std::unique_ptr<EndWatch> end_watch_;
   std::unique_ptr<io::Listener> listener_;
+  Said refusals_;              // by host
   std::optional<Error> deaf_;  // why no secondary can reach this host
   // Shared with tasks on the guest's thread, which may outlive the session by a moment.
   std::shared_ptr<PrimarySession> session_;
   std::shared_ptr<PrimarySession> asking_;  // between PeerAsks and its answer
   primary::Session last_session_{0};
-  boost::asio::steady_timer timer_;
   boost::asio::steady_timer bulk_timer_;
-  std::deque<primary::Event> events_;
-  bool feeding_ = false;
-  std::size_t noted_state_ = 0;
+  std::string noted_state_;  // as the log has it: the word and its step
   bool exit_failed_ = false;
 
   Recent<double> pause_ms_;

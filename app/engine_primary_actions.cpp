@@ -13,7 +13,7 @@ namespace colo::app {
 
 void PrimarySide::execute(const primary::StartClaim& action) {
   const auto weak = weak_from_this();
-  host_.claim(action.from, action.nobody, [weak](Result<heartbeat::ClaimAnswer> answer) {
+  host_.claim(action.from, action.for_whom, "", [weak](Result<heartbeat::ClaimAnswer> answer) {
     const auto self = weak.lock();
     if (!self) return;
     if (!answer) {
@@ -29,33 +29,65 @@ void PrimarySide::execute(const primary::StartClaim& action) {
   });
 }
 
+void PrimarySide::execute(const primary::ReadOwnership&) {
+  host_.read_ownership([weak = weak_from_this()](const Result<heartbeat::Ownership>& read) {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (!read) {
+      self->feed(primary::OwnershipUnread{read.error()});
+      return;
+    }
+    const bool ours = read->owner == self->host_.name && read->run == self->host_.run;
+    self->feed(primary::OwnershipRead{*read, ours});
+  });
+}
+
 void PrimarySide::execute(const primary::BootGuest&) {
   host_.guest_worker.post([weak = weak_from_this(), &host = host_] {
-    Result<std::shared_ptr<guest::Guest>> result;
+    Result<std::shared_ptr<guest::Guest>> made;
     if (auto guest = host.maker->boot()) {
-      result = std::shared_ptr<guest::Guest>(std::move(*guest));
-      if (auto runs = (*result)->resume(); runs) {
-        host.gate->open(inside_ports(**result));
-      } else {
-        result = fail(runs.error());
-      }
+      made = std::shared_ptr<guest::Guest>(std::move(*guest));
     } else {
-      result = fail(guest.error());
+      made = fail(guest.error());
     }
-    boost::asio::post(host.loop, [weak, result = std::move(result)] {
-      if (const auto self = weak.lock()) self->booted(result);
+    boost::asio::post(host.loop, [weak, made = std::move(made)] {
+      if (const auto self = weak.lock()) self->boot_made(made);
     });
   });
 }
 
-void PrimarySide::booted(Result<std::shared_ptr<guest::Guest>> guest) {
-  if (!guest) {
-    spdlog::error("the guest does not start: {}", guest.error().text());
-    exit_failed_ = true;
-    feed(primary::GuestFailed{guest.error()});
+void PrimarySide::boot_made(const Result<std::shared_ptr<guest::Guest>>& guest) {
+  const auto weak = weak_from_this();
+  if (!guest) return booted(fail(guest.error()));
+  const bool wanted = std::holds_alternative<primary::Starting>(core_.state());
+  if (!wanted) {
+    host_.guest_worker.post([guest = *guest]() mutable { guest.reset(); });
     return;
   }
-  guest_ = std::move(*guest);
+  guest_ = *guest;
+  host_.acquire(HookCause::boot, core_.generation(), [weak](const Result<void>& acquired) {
+    const auto self = weak.lock();
+    if (!self || !self->guest_) return;
+    if (!acquired) return self->booted(acquired);
+    self->host_.guest_worker.post([weak, guest = self->guest_, &host = self->host_] {
+      Result<void> runs = guest->resume().map([](const auto&) {});
+      if (runs) host.gate->open(inside_ports(*guest));
+      boost::asio::post(host.loop, [weak, runs] {
+        if (const auto side = weak.lock()) side->booted(runs);
+      });
+    });
+  });
+}
+
+void PrimarySide::booted(const Result<void>& runs) {
+  if (!runs) {
+    spdlog::error("the guest does not start: {}", runs.error().text());
+    exit_failed_ = true;
+    execute(primary::EndGuest{});
+    feed(primary::GuestFailed{runs.error()});
+    return;
+  }
+  if (!guest_) return;  // ended meanwhile
   guest_runs_ = true;
   const guest::Identity& identity = guest_->identity();
   spdlog::info("guest runs: {} {} {} under {}, {} MiB", identity.kind, identity.version,
@@ -86,18 +118,27 @@ void PrimarySide::guest_ended(const guest::End& end) {
 void PrimarySide::execute(const primary::AcceptPeer& action) {
   COLO_CHECK(asking_ && asking_->number == action.session);
   session_ = std::move(asking_);
-  committed_ = 0;  // each session counts its checkpoints from 1
   asking_.reset();
+  session_->base = action.base;
+  committed_ = action.base ? action.base->value : 0;
+  // It was away for a moment, and nobody claimed.
+  if (action.base && takeover_ && !takeover_->claimed_unix_ns) takeover_.reset();
   RAND_bytes(reinterpret_cast<unsigned char*>(session_->token.data()),
              static_cast<int>(session_->token.size()));
   const auto& heartbeat = host_.config.heartbeat;
   session_->detector = std::make_unique<heartbeat::Detector>(
       heartbeat::DetectorConfig{heartbeat.interval, heartbeat.lost_after},
       host_.config.own(host_.name).heartbeat.size() + 1, io::steady_now());
-  spdlog::info("{} joins from {}", session_->host, session_->lane->peer_address());
-  session_->lane->send(
-      wire::Welcome{host_.name, host_.run, session_->token, host_.agreement(guest_->identity())},
-      action.generation, {});
+  refusals_.forget(session_->host);
+  if (action.base) {
+    spdlog::info("{} joins from {} and goes on from checkpoint {}", session_->host,
+                 session_->lane->peer_address(), action.base->value);
+  } else {
+    spdlog::info("{} joins from {}", session_->host, session_->lane->peer_address());
+  }
+  session_->lane->send(wire::Welcome{host_.name, host_.run, session_->token,
+                                     host_.agreement(guest_->identity()), action.base.has_value()},
+                       action.generation, action.base.value_or(Epoch{0}));
   const auto weak = weak_from_this();
   const primary::Session number = action.session;
   io::ControlLane::Handlers handlers;
@@ -105,21 +146,26 @@ void PrimarySide::execute(const primary::AcceptPeer& action) {
     if (const auto self = weak.lock()) self->on_frame(number, frame);
   };
   handlers.ended = [weak, number](const io::LaneEnd& end) {
-    if (const auto self = weak.lock()) self->lose(number, lane_error(self->host_.peer_name(), end));
+    if (const auto self = weak.lock()) {
+      self->lose(number, lane_error(self->host_.peer_name(), end), end.certain);
+    }
   };
   session_->lane->start(std::move(handlers));
 }
 
 void PrimarySide::execute(const primary::RefusePeer& action) {
   if (!asking_ || asking_->number != action.session) return;
-  spdlog::warn("{} refused: {}", asking_->host, action.error.text());
-  asking_->lane->send(wire::Refuse{action.error}, core_.generation(), {});
-  asking_->lane->close();
+  refuse(*asking_->lane, asking_->host, action.error);
   asking_.reset();
 }
 
 void PrimarySide::execute(const primary::SendPass& action) { run_pass(action); }
-void PrimarySide::execute(const primary::Capture& action) { run_capture(action); }
+void PrimarySide::execute(const primary::Capture& action) {
+  run_capture({action.session, action.epoch, action.begins_hold, false});
+}
+void PrimarySide::execute(const primary::CaptureAndStay& action) {
+  run_capture({action.session, action.epoch, false, true});
+}
 
 void PrimarySide::execute(const primary::Release& action) {
   host_.gate->release(action.up_to);
@@ -129,22 +175,49 @@ void PrimarySide::execute(const primary::Release& action) {
 
 void PrimarySide::execute(const primary::ReleaseAll&) {
   // Behind a capture that may be under way: its cut would hold the output again.
-  host_.guest_worker.post([gate = host_.gate.get()] { gate->release_all(); });
+  const bool reopen = std::exchange(gate_closed_, false);
+  host_.guest_worker.post([gate = host_.gate.get(), guest = reopen ? guest_ : nullptr] {
+    if (guest) gate->open(inside_ports(*guest));
+    gate->release_all();
+  });
 }
 
 void PrimarySide::execute(const primary::DropHeld&) {
   host_.gate->close();
+  gate_closed_ = true;
   host_.guest_worker.post([gate = host_.gate.get()] { gate->drop_held(); });
 }
 
 void PrimarySide::execute(const primary::PauseGuest&) {
   if (!guest_) return;
   guest_runs_ = false;
-  host_.guest_worker.post([guest = guest_] {
-    if (auto paused = guest->pause(); !paused) {
-      spdlog::warn("the guest could not be paused: {}; its output stays closed",
-                   paused.error().text());
-    }
+  host_.guest_worker.post([weak = weak_from_this(), guest = guest_, &loop = host_.loop] {
+    auto paused = guest->pause();
+    if (paused) return;
+    boost::asio::post(loop, [weak, error = paused.error()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      spdlog::warn("the guest could not be paused and is ended: {}", error.text());
+      self->execute(primary::EndGuest{});
+      self->feed(primary::GuestFailed{error});
+    });
+  });
+}
+
+void PrimarySide::execute(const primary::ResumeGuest&) {
+  if (!guest_) return;
+  guest_runs_ = true;
+  host_.guest_worker.post([weak = weak_from_this(), guest = guest_, &loop = host_.loop] {
+    auto runs = guest->resume();
+    if (runs) return;
+    boost::asio::post(loop, [weak, error = runs.error()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      spdlog::error("the guest does not go on and is ended: {}", error.text());
+      self->execute(primary::EndGuest{});
+      self->exit_failed_ = true;
+      self->feed(primary::GuestFailed{error});
+    });
   });
 }
 
@@ -154,6 +227,8 @@ void PrimarySide::execute(const primary::EndGuest&) {
   host_.gate->close();
   host_.guest_worker.post([guest = std::move(guest_)]() mutable { guest.reset(); });
   guest_.reset();
+  lineage_.reset();
+  lineage_name_.reset();
 }
 
 void PrimarySide::execute(const primary::EndSession& action) {
@@ -184,10 +259,46 @@ void PrimarySide::execute(const primary::TellGuestEnded& action) {
                        Epoch{committed_});
 }
 
-void PrimarySide::execute(const primary::Exit&) {
-  SideEnds ends;
-  ends.exit = SideExit{exit_failed_ ? 1 : 0};
-  ends_(std::move(ends));
+void PrimarySide::execute(const primary::AcquireResources&) {
+  host_.acquire(HookCause::give_back, core_.generation(),
+                [weak = weak_from_this()](const Result<void>& acquired) {
+                  const auto self = weak.lock();
+                  if (!self) return;
+                  if (acquired) {
+                    self->feed(primary::Acquired{});
+                  } else {
+                    self->feed(primary::AcquireFailed{acquired.error()});
+                  }
+                });
 }
+
+void PrimarySide::execute(const primary::ReleaseResources&) {
+  host_.release(HookRunner::Of::acquired, HookCause::lost, core_.generation(), [] {});
+}
+
+void PrimarySide::execute(const primary::TellHandover& action) {
+  if (session(action.session) == nullptr) return;
+  session_->lane->send(wire::Handover{}, core_.generation(), action.epoch);
+}
+
+void PrimarySide::execute(const primary::TellGo& action) {
+  if (session(action.session) == nullptr) return;
+  session_->lane->send(wire::Go{}, core_.generation(), Epoch{committed_});
+}
+
+void PrimarySide::execute(const primary::TellCancel& action) {
+  if (session(action.session) == nullptr) return;
+  spdlog::warn("the switchover is cancelled: {}", action.reason);
+  session_->lane->send(wire::Cancel{action.reason}, core_.generation(), Epoch{committed_});
+}
+
+void PrimarySide::execute(const primary::BecomeSecondary&) {
+  const auto* left = std::get_if<primary::Left>(&core_.state());
+  const std::uint64_t generation = left != nullptr ? left->generation.value : 0;
+  ends_(
+      SideJoins{host_.peer_name() + " runs the guest in generation " + std::to_string(generation)});
+}
+
+void PrimarySide::execute(const primary::Exit&) { ends_(SideExit{exit_failed_ ? 1 : 0}); }
 
 }  // namespace colo::app

@@ -16,6 +16,15 @@ namespace {
 
 constexpr std::chrono::milliseconds farewell_patience{50};
 
+// "may begin in 4 s" is what "may begin in 5 s" was.
+std::string without_countdown(std::string text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  for (auto at = text.find(" s"); at != std::string::npos; at = text.find(" s", at + 1)) {
+    while (at > 0 && is_digit(text[at - 1])) text.erase(--at, 1);
+  }
+  return text;
+}
+
 class LaneSink final : public primary::FrameSink {
  public:
   LaneSink(std::shared_ptr<io::BulkSender> lane, Duration patience)
@@ -40,7 +49,10 @@ Result<void> PrimarySide::listen() {
   handlers.attach = [weak](io::BulkConnection connection, const wire::Attach& attach) {
     if (const auto self = weak.lock()) self->on_attach(std::move(connection), attach);
   };
-  handlers.refused = [](const std::string& peer, const Error& error) {
+  handlers.refused = [said = std::make_shared<Said>()](const std::string& peer,
+                                                       const Error& error) {
+    // Without the port, which is another one each time; the reason may name it.
+    if (!said->is_news(peer.substr(0, peer.rfind(':')), error.word)) return;
     spdlog::warn("connection from {} refused: {}", peer, error.text());
   };
   auto listener = io::Listener::open(host_.loop, {boost::asio::ip::make_address(own.ip), own.port},
@@ -58,6 +70,15 @@ PrimarySession* PrimarySide::session(primary::Session number) {
   return session_ && session_->number == number ? session_.get() : nullptr;
 }
 
+// It asks twice a second: the log has each reason once.
+void PrimarySide::refuse(io::ControlLane& lane, const std::string& host, const Error& error) {
+  if (refusals_.is_news(host, without_countdown(error.text()))) {
+    spdlog::warn("{} refused: {}", host, error.text());
+  }
+  lane.send(wire::Refuse{error}, core_.generation(), {});
+  lane.close();
+}
+
 void PrimarySide::on_hello(std::shared_ptr<io::ControlLane> lane, const wire::Hello& hello) {
   std::optional<Error> refusal;
   if (!guest_ || !guest_runs_) {
@@ -72,9 +93,7 @@ void PrimarySide::on_hello(std::shared_ptr<io::ControlLane> lane, const wire::He
     refusal = Error{"configuration-differs", differs, "make both hosts equal in this"};
   }
   if (refusal) {
-    spdlog::warn("{} refused: {}", hello.host, refusal->text());
-    lane->send(wire::Refuse{*refusal}, core_.generation(), {});
-    lane->close();
+    refuse(*lane, hello.host, *refusal);
     return;
   }
   last_session_ = last_session_.next();
@@ -82,7 +101,14 @@ void PrimarySide::on_hello(std::shared_ptr<io::ControlLane> lane, const wire::He
   asking_->number = last_session_;
   asking_->host = hello.host;
   asking_->lane = std::move(lane);
-  feed(primary::PeerAsks{last_session_, hello.host});
+  primary::PeerAsks asks{last_session_, hello.host, std::nullopt};
+  // Of another run of ours, or of a whole copy that was begun anew since, nothing is known here.
+  if (hello.held && lineage_name_ && hello.held->primary_run == host_.run &&
+      hello.held->lineage == *lineage_name_) {
+    asking_->held = hello.held;
+    asks.held = primary::Held{hello.held->generation, hello.held->epoch};
+  }
+  feed(asks);
 }
 
 void PrimarySide::on_attach(io::BulkConnection connection, const wire::Attach& attach) {
@@ -104,12 +130,29 @@ void PrimarySide::on_attach(io::BulkConnection connection, const wire::Attach& a
                               });
                             });
   session_->sink = std::make_unique<LaneSink>(session_->bulk, host_.config.limits.stream_timeout);
+  session_->pending_pages = guest_->identity().memory_bytes() / page_bytes;
+  session_->capturer = make_capturer();
+  spdlog::info("{} attached its bulk lane ({})", session_->host,
+               session_->bulk->figures().uring ? "io_uring" : "plain sockets");
+  feed(primary::BulkAttached{number});
+}
+
+std::unique_ptr<primary::Capturer> PrimarySide::make_capturer() {
   if (!lineage_) lineage_ = std::make_shared<primary::Lineage>(guest_->identity().layout);
   session_->lineage = lineage_;
   primary::CaptureOptions options;
-  options.token = session_->token;
+  if (session_->base) {
+    const wire::Token& lineage = session_->held->lineage;
+    options.token = lineage;
+    options.base = primary::Base{lineage, *session_->base, std::move(session_->held->pages)};
+  } else {
+    lineage_name_ = session_->token;
+    options.token = session_->token;
+  }
   options.pause_max = host_.config.limits.pause_max;
   options.now = io::steady_now;
+  const auto weak = weak_from_this();
+  const primary::Session number = session_->number;
   options.standstill_ended = [weak, number, &loop = host_.loop](Epoch epoch) {
     boost::asio::post(loop, [weak, number, epoch] {
       if (const auto self = weak.lock()) self->feed(primary::StandstillEnded{number, epoch});
@@ -121,12 +164,8 @@ void PrimarySide::on_attach(io::BulkConnection connection, const wire::Attach& a
     const std::uint64_t pending = current->pending_pages;
     current->pending_pages = pending > pages ? pending - pages : 0;
   };
-  session_->pending_pages = guest_->identity().memory_bytes() / page_bytes;
-  session_->capturer = std::make_unique<primary::Capturer>(
-      *guest_, *session_->lineage, *session_->sink, core_.generation(), std::move(options));
-  spdlog::info("{} attached its bulk lane ({})", session_->host,
-               session_->bulk->figures().uring ? "io_uring" : "plain sockets");
-  feed(primary::BulkAttached{number});
+  return std::make_unique<primary::Capturer>(*guest_, *lineage_, *session_->sink,
+                                             core_.generation(), std::move(options));
 }
 
 void PrimarySide::on_frame(primary::Session number, const wire::Frame& frame) {
@@ -137,6 +176,21 @@ void PrimarySide::on_frame(primary::Session number, const wire::Frame& frame) {
   }
   switch (frame.header.kind) {
     case wire::Kind::alive:
+      if (const auto alive = wire::decode_alive(frame.body)) peer_says(*alive);
+      return;
+    case wire::Kind::loaded:
+      feed(primary::PeerLoaded{number, frame.header.epoch});
+      return;
+    case wire::Kind::load_failed: {
+      const auto failed = wire::decode_load_failed(frame.body);
+      feed(primary::PeerLoadFailed{number, frame.header.epoch,
+                                   failed ? failed->error : failed.error()});
+      return;
+    }
+    case wire::Kind::took_over:
+      takeover_ = TakeoverStatus{"switchover to " + current->host, unix_now_ns(), std::nullopt,
+                                 std::nullopt};
+      feed(primary::PeerTookOver{number});
       return;
     case wire::Kind::committed:
       feed(primary::CommitAcknowledged{number, frame.header.generation, frame.header.epoch});
@@ -144,17 +198,20 @@ void PrimarySide::on_frame(primary::Session number, const wire::Frame& frame) {
     case wire::Kind::goodbye: {
       const auto goodbye = wire::decode_goodbye(frame.body);
       lose(number,
-           {"left", current->host + " left: " + (goodbye ? goodbye->reason : "no reason"), ""});
+           {"left", current->host + " left: " + (goodbye ? goodbye->reason : "no reason"), ""},
+           true);
       return;
     }
     case wire::Kind::refuse: {
       const auto refuse = wire::decode_refuse(frame.body);
-      lose(number, refuse ? refuse->error : refuse.error());
+      lose(number, refuse ? refuse->error : refuse.error(), false);
       return;
     }
     default:
-      lose(number, {"unexpected-frame", current->host + " sent a frame that has no place here",
-                    "run the same version of colo on both hosts"});
+      lose(number,
+           {"unexpected-frame", current->host + " sent a frame that has no place here",
+            "run the same version of colo on both hosts"},
+           false);
   }
 }
 
@@ -166,18 +223,24 @@ void PrimarySide::bulk_ended(primary::Session number, const io::LaneEnd& end) {
   bulk_timer_.async_wait(
       [weak = weak_from_this(), number, end](const boost::system::error_code& error) {
         const auto self = weak.lock();
-        if (!error && self) self->lose(number, lane_error(self->host_.peer_name(), end));
+        // Not certain: a peer that is gone ends its control lane as well.
+        if (!error && self) self->lose(number, lane_error(self->host_.peer_name(), end), false);
       });
 }
 
-void PrimarySide::lose(primary::Session number, const Error& error) {
+void PrimarySide::lose(primary::Session number, const Error& error, bool certain) {
   if (session(number) == nullptr) return;
   spdlog::warn("{} is lost: {}", session_->host, error.text());
   const auto* syncing = std::get_if<primary::Syncing>(&core_.state());
   if (syncing == nullptr || syncing->session.cut) {
     takeover_ = TakeoverStatus{error.text(), unix_now_ns(), std::nullopt, std::nullopt};
   }
-  feed(primary::PeerLost{number, error});
+  feed(primary::PeerLost{number, error, certain});
+}
+
+// A scan that failed may have lost what it found: the next session copies everything.
+void PrimarySide::tracked(bool sound) {
+  if (!sound) lineage_name_.reset();
 }
 
 void PrimarySide::run_pass(const primary::SendPass& action) {
@@ -185,11 +248,13 @@ void PrimarySide::run_pass(const primary::SendPass& action) {
       [weak = weak_from_this(), session = session_, guest = guest_, action, &loop = host_.loop] {
         auto figures = session->capturer->pass(action.epoch, action.first);
         session->pending_pages = session->capturer->pending_pages();
-        boost::asio::post(loop, [weak, action, figures = std::move(figures)] {
+        const bool sound = session->lineage->sound();
+        boost::asio::post(loop, [weak, action, sound, figures = std::move(figures)] {
           const auto self = weak.lock();
           if (!self) return;
+          self->tracked(sound);
           if (!figures) {
-            self->lose(action.session, figures.error());
+            self->lose(action.session, figures.error(), false);
             return;
           }
           self->feed(primary::PassEnded{action.session, figures->pages});
@@ -197,25 +262,30 @@ void PrimarySide::run_pass(const primary::SendPass& action) {
       });
 }
 
-void PrimarySide::run_capture(const primary::Capture& action) {
+void PrimarySide::run_capture(const Standstill& action) {
   host_.guest_worker.post([weak = weak_from_this(), session = session_, guest = guest_, action,
                            gate = host_.gate.get(), &loop = host_.loop] {
-    auto figures = session->capturer->capture(action.epoch, [&] {
+    const auto cut = [&] {
       // From here on every byte the guest sends belongs to the next checkpoint.
       if (action.begins_hold) {
         gate->hold(action.epoch.next());
       } else {
         gate->cut(action.epoch.next());
       }
-    });
-    boost::asio::post(loop, [weak, action, figures = std::move(figures)] {
-      if (const auto self = weak.lock()) self->captured(action, figures);
+    };
+    auto figures = session->capturer->capture(
+        action.epoch, cut, action.stays ? primary::After::stays : primary::After::runs);
+    const bool sound = session->lineage->sound();
+    boost::asio::post(loop, [weak, action, sound, figures = std::move(figures)] {
+      const auto self = weak.lock();
+      if (!self) return;
+      self->tracked(sound);
+      self->captured(action, figures);
     });
   });
 }
 
-void PrimarySide::captured(const primary::Capture& action,
-                           Result<primary::CheckpointFigures> figures) {
+void PrimarySide::captured(const Standstill& action, Result<primary::CheckpointFigures> figures) {
   if (!figures) {
     spdlog::warn("checkpoint {} was given up: {}", action.epoch.value, figures.error().text());
     if (figures.error().word == "resume-failed") {
@@ -227,10 +297,17 @@ void PrimarySide::captured(const primary::Capture& action,
     feed(primary::CaptureFailed{action.session, action.epoch, figures.error()});
     return;
   }
+  if (action.stays) guest_runs_ = false;
   if (figures->standstill) {
     pause_ms_.add(std::chrono::duration<double, std::milli>(figures->standstill->length()).count());
   }
-  if (action.epoch > Epoch{1}) dirty_pages_.add(figures->pages);
+  if (PrimarySession* current = session(action.session); current != nullptr) {
+    if (!current->first_pages) {
+      current->first_pages = figures->pages;
+    } else {
+      dirty_pages_.add(figures->pages);
+    }
+  }
   sent_bytes_ += figures->bytes;
   feed(primary::Captured{action.session, action.epoch});
 }

@@ -8,14 +8,66 @@ namespace colo::app {
 
 namespace {
 
-struct Words {
-  State state;
-  std::string reason;
-  std::string next;
-};
+Words handover_words(const primary::HandingOver& s, const std::string& peer) {
+  const auto words = [&](const char* step, const std::string& meaning) {
+    return Words{State::handing_over, "to " + peer + ": " + meaning, "", step};
+  };
+  switch (s.step) {
+    case primary::Handover::passing:
+      return words("passing", "sending what the guest wrote; it runs here");
+    case primary::Handover::saving:
+      return words("saving", "taking the last checkpoint; the guest stands still here");
+    case primary::Handover::loading:
+      return words("loading",
+                   peer + " loads the guest; it stands still here, and resumes if that fails");
+    case primary::Handover::claiming:
+      break;
+  }
+  return words("claiming", peer + " was told to claim; the guest stands still here");
+}
 
-std::string trouble(const std::string& cause, const std::string& why) {
-  return why.empty() ? cause : cause + "; " + why;
+Words lost_words(const primary::Lost& s, const Host& host) {
+  const std::string owner = s.owner.owner.empty() ? "nobody" : s.owner.owner;
+  const std::string owns = owner + " owns generation " + std::to_string(s.owner.generation.value);
+  if (s.returning) {
+    return {State::lost,
+            "the guest was given back to this host; acquiring its resources" +
+                Words::behind(": ", s.trouble),
+            s.trouble.empty() ? "" : "mend the cause; it is tried again"};
+  }
+  if (!s.guest_kept) {
+    return {State::lost, owns + "; this host joins it when its guest runs",
+            host.command("status", host.peer_name())};
+  }
+  return {State::lost,
+          owns + "; the guest here is paused, and kept until " + owner + "'s runs" +
+              Words::behind("; ", s.trouble),
+          host.command("status", host.peer_name())};
+}
+
+Words syncing_words(const primary::Syncing& s, const Host& host, const PrimarySession* session) {
+  const std::uint64_t sent = session != nullptr ? session->sent_pages.load() : 0;
+  const std::string pages = std::to_string(sent) + " pages sent";
+  if (!s.session.resumed || s.session.base == Epoch{0}) {
+    return {
+        State::syncing,
+        "the first copy to " + host.peer_name() + " runs: " + pages + "; nothing is protected yet",
+        ""};
+  }
+  return {State::syncing,
+          "what changed since checkpoint " + std::to_string(s.session.base.value) + " goes to " +
+              host.peer_name() + ": " + pages + "; nothing newer is protected yet",
+          ""};
+}
+
+Words protected_words(const primary::Protected& s, const Host& host, std::int64_t committed_ns) {
+  const auto age_ms = (unix_now_ns() - committed_ns) / 1'000'000;
+  const std::string& trouble = s.session.switchover_trouble;
+  return {State::protected_,
+          "checkpoint " + std::to_string(s.session.committed.value) + " committed on " +
+              host.peer_name() + " " + std::to_string(age_ms) + " ms ago" +
+              Words::behind("; the switchover was cancelled: ", trouble),
+          trouble.empty() ? "" : "mend the cause, then " + host.command("switchover", host.name)};
 }
 
 Words words_of(const primary::State& state, const Host& host, const PrimarySession* session,
@@ -31,31 +83,28 @@ Words words_of(const primary::State& state, const Host& host, const PrimarySessi
             return Words{State::solo, "the guest runs without a replica: " + s.reason,
                          "on " + peer + ": colo run " + host.config_file.string()};
           },
-          [&](const primary::Syncing&) {
-            const std::uint64_t sent = session != nullptr ? session->sent_pages.load() : 0;
-            return Words{State::syncing,
-                         "the first copy to " + peer + " runs: " + std::to_string(sent) +
-                             " pages sent; nothing is protected yet",
-                         ""};
+          [&](const primary::Syncing& s) { return syncing_words(s, host, session); },
+          [&](const primary::Protected& s) { return protected_words(s, host, committed_unix_ns); },
+          [&](const primary::Reconnecting& s) {
+            const auto left = std::max(s.until - io::steady_now(), Duration{0});
+            const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(left).count();
+            return Words{
+                State::reconnecting,
+                s.cause + "; output is held; in " + std::to_string(ms) + " ms this host claims",
+                host.command("status", peer)};
           },
-          [&](const primary::Protected& s) {
-            const auto age_ms = (unix_now_ns() - committed_unix_ns) / 1'000'000;
-            return Words{State::protected_,
-                         "checkpoint " + std::to_string(s.session.committed.value) +
-                             " committed on " + peer + " " + std::to_string(age_ms) + " ms ago",
-                         ""};
-          },
+          [&](const primary::HandingOver& s) { return handover_words(s, peer); },
           [&](const primary::Claiming& s) {
             return Words{State::claiming,
-                         trouble(s.cause + "; output is held until the arbiter answers", s.trouble),
+                         s.cause + "; output is held until the arbiter answers" +
+                             Words::behind("; ", s.trouble),
                          s.trouble.empty() ? "" : host.look_at_arbiter()};
           },
-          [&](const primary::Lost& s) {
-            return Words{State::lost,
-                         s.owner.owner + " owns generation " +
-                             std::to_string(s.owner.generation.value) +
-                             "; the guest here is paused for good",
-                         "end this engine and start it again: it then joins " + s.owner.owner};
+          [&](const primary::Lost& s) { return lost_words(s, host); },
+          [&](const primary::Left& s) {
+            return Words{
+                State::joining,
+                peer + " runs the guest in generation " + std::to_string(s.generation.value), ""};
           },
           [&](const primary::Ending& s) {
             return Words{State::ended, s.reason + "; telling the arbiter", ""};
@@ -68,16 +117,22 @@ Words words_of(const primary::State& state, const Host& host, const PrimarySessi
 
 }  // namespace
 
+Words PrimarySide::words() const {
+  Words words = words_of(core_.state(), host_, session_.get(), committed_unix_ns_);
+  // The core knows no paths.
+  if (const auto at = words.next.find("FILE"); at != std::string::npos) {
+    words.next.replace(at, 4, host_.config_file.string());
+  }
+  return words;
+}
+
 void PrimarySide::fill(Status& status) const {
-  const Words words = words_of(core_.state(), host_, session_.get(), committed_unix_ns_);
+  const Words words = this->words();
   status.role = "primary";
   status.state = words.state;
+  status.step = words.step;
   status.reason = words.reason;
   status.next = words.next;
-  // The core knows no paths.
-  if (const auto at = status.next.find("FILE"); at != std::string::npos) {
-    status.next.replace(at, 4, host_.config_file.string());
-  }
   if (deaf_ && words.state == State::solo) {
     status.reason += "; no secondary can join: " + deaf_->text();
     status.next = deaf_->remedy;
@@ -91,7 +146,7 @@ void PrimarySide::fill(Status& status) const {
   if (session_ && session_->detector) {
     peer.connected = true;
     const auto report = session_->detector->report(io::steady_now());
-    fill_links(peer, report, host_.config.peer_of(host_.name));
+    fill_links(peer, report, host_.peer);
   }
   status.peer = std::move(peer);
   if (std::holds_alternative<primary::Syncing>(core_.state()) && session_ && guest_) {
@@ -102,6 +157,10 @@ void PrimarySide::fill(Status& status) const {
     status.initial_copy = copy;
   }
   fill_checkpoints(status);
+  if (session_) {
+    status.session = SessionStatus{session_->base.has_value(),
+                                   session_->base.value_or(Epoch{0}).value, session_->first_pages};
+  }
   status.takeover = takeover_;
 }
 

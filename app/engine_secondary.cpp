@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "app/engine_trace.h"
 #include "base/overloaded.h"
 #include "io/clock.h"
 
@@ -13,67 +12,36 @@ namespace {
 secondary::CoreConfig core_config(const Config& config) {
   secondary::CoreConfig core;
   core.head_start = config.heartbeat.head_start;
+  core.grace = config.heartbeat.grace;
+  core.lost_after = config.heartbeat.lost_after;
   return core;
 }
 
 }  // namespace
 
-SecondarySide::SecondarySide(Host& host, std::function<void(SideEnds)> ends)
+SecondarySide::SecondarySide(Host& host, std::string peer_run, std::function<void(SideEnds)> ends)
     : host_(host),
       ends_(std::move(ends)),
       core_(core_config(host.config)),
+      core_loop_(host.loop, *this, core_),
       memory_(std::make_shared<secondary::GuestMemory>()),
-      timer_(host.loop) {}
+      peer_run_(std::move(peer_run)) {}
 
 SecondarySide::~SecondarySide() = default;
 
 void SecondarySide::start() { feed(secondary::Tick{}); }
 
-std::optional<Error> SecondarySide::feed(secondary::Event event) {
-  events_.push_back(std::move(event));
-  if (feeding_) return std::nullopt;  // an action fed it: the loop below takes it in order
-  feeding_ = true;
-  std::optional<Error> refusal;
-  const auto self = shared_from_this();  // an action may end this side
-  while (!events_.empty()) {
-    const secondary::Event next = std::move(events_.front());
-    events_.pop_front();
-    std::vector<secondary::Action> actions;
-    trace_step(next);
-    core_.step(next, io::steady_now(), actions);
-    if (core_.refusal()) refusal = core_.refusal();
-    for (const secondary::Action& action : actions) {
-      trace_step(action);
-      std::visit([this](const auto& known) { execute(known); }, action);
-    }
-    note_state();
-  }
-  feeding_ = false;
-  arm_timer();
+void SecondarySide::stepped() {
+  note_state();
   if (std::holds_alternative<secondary::Live>(core_.state())) become_primary();
-  return refusal;
-}
-
-void SecondarySide::arm_timer() {
-  const auto deadline = core_.deadline();
-  if (!deadline) {
-    timer_.cancel();
-    return;
-  }
-  timer_.expires_at(std::chrono::steady_clock::time_point(deadline->time_since_epoch()));
-  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
-    if (error) return;
-    if (const auto self = weak.lock()) self->feed(secondary::Tick{});
-  });
 }
 
 void SecondarySide::note_state() {
-  const std::size_t state = core_.state().index();
-  if (state == noted_state_) return;
-  noted_state_ = state;
-  Status status;
-  fill(status);
-  spdlog::info("{}: {}", word(status.state), status.reason);
+  const Words words = this->words();
+  std::string now = words.state_text();
+  if (now == noted_state_) return;
+  spdlog::info("{}: {}", now, words.reason);
+  noted_state_ = std::move(now);
 }
 
 void SecondarySide::alive(std::size_t link) {
@@ -85,7 +53,17 @@ void SecondarySide::alive(std::size_t link) {
   feed(secondary::PeerHeard{session_->number});
 }
 
-void SecondarySide::heard(std::size_t link) { alive(link); }
+void SecondarySide::heard(std::size_t link, const wire::Alive& peer) {
+  alive(link);
+  peer_says(peer);
+}
+
+void SecondarySide::peer_says(const wire::Alive& alive) {
+  if (alive.guest == wire::GuestHere::runs) feed(secondary::PeerRuns{alive.generation});
+  if (alive.guest == wire::GuestHere::paused) feed(secondary::PeerKeepsGuest{});
+}
+
+wire::Alive SecondarySide::says() const { return {0, core_.generation(), wire::GuestHere::none}; }
 
 void SecondarySide::stalled(Instant from, Instant now) {
   if (session_ && session_->detector) session_->detector->stalled(from, now);
@@ -101,7 +79,9 @@ void SecondarySide::beat(Instant now) {
     }
     return;
   }
-  session_->lane->send(wire::Alive{++session_->alive_count}, core_.generation(), {});
+  wire::Alive alive = says();
+  alive.count = ++session_->alive_count;
+  session_->lane->send(alive, core_.generation(), {});
   if (session_->suspected || !session_->detector->suspected(now)) return;
   suspect(session_->number,
           {"silent",
@@ -122,7 +102,13 @@ Reply SecondarySide::command(const Request& request) {
     reply.message = "claiming the guest; `" + host_.command("status", host_.name) + "` shows it";
     return reply;
   }
-  reply.error = Error{"not-primary", "this host is the secondary; the primary takes checkpoints",
+  if (request.command == Command::give_back) {
+    reply.error = feed(secondary::GiveBackAsked{});
+    reply.message = "giving the guest back to " + host_.peer_name() + "; `" +
+                    host_.command("status", host_.name) + "` shows it";
+    return reply;
+  }
+  reply.error = Error{"not-primary", "this host is the secondary; the primary does that",
                       "run it with --host " + host_.peer_name()};
   return reply;
 }
@@ -131,14 +117,13 @@ void SecondarySide::stop() { feed(secondary::StopAsked{}); }
 
 void SecondarySide::become_primary() {
   if (!standby_) return;  // done: the engine swaps the sides in its next turn
-  SideEnds ends;
-  ends.takes_over = SideTakesOver{std::move(standby_), core_.generation(),
-                                  std::get<secondary::Live>(core_.state()).cause,
-                                  takeover_.value_or(TakeoverStatus{})};
+  SideTakesOver takeover{std::move(standby_), core_.generation(),
+                         std::get<secondary::Live>(core_.state()).cause,
+                         takeover_.value_or(TakeoverStatus{})};
   standby_.reset();
   end_watch_.reset();
   memory_->set(nullptr);
-  ends_(std::move(ends));
+  ends_(std::move(takeover));
 }
 
 }  // namespace colo::app

@@ -6,10 +6,10 @@
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
-#include <deque>
 #include <memory>
 
 #include "app/engine_host.h"
+#include "app/engine_loop.h"
 #include "cache/cache.h"
 #include "heartbeat/detector.h"
 #include "io/bulk_lane.h"
@@ -24,6 +24,8 @@ namespace colo::app {
 struct SecondarySession {
   secondary::Session number;
   Generation generation;
+  std::optional<Epoch> base;  // of what we hold: the primary goes on from it
+  wire::Token token{};
   std::shared_ptr<io::ControlLane> lane;
   std::unique_ptr<io::Dialer> bulk_dialer;
   std::unique_ptr<secondary::Stager> stager;  // on the bulk lane's thread
@@ -39,25 +41,35 @@ struct SecondarySession {
 
 class SecondarySide final : public Side, public std::enable_shared_from_this<SecondarySide> {
  public:
-  SecondarySide(Host& host, std::function<void(SideEnds)> ends);
+  // peer_run: the owner's, as the arbiter has it; empty where nobody asked it.
+  SecondarySide(Host& host, std::string peer_run, std::function<void(SideEnds)> ends);
   ~SecondarySide() override;
 
   void start() override;
-  void heard(std::size_t link) override;
+  void heard(std::size_t link, const wire::Alive& peer) override;
+  [[nodiscard]] wire::Alive says() const override;
   void stalled(Instant from, Instant now) override;
   void output_full() override {}
   void beat(Instant now) override;
+  void peer_moved() override;
   Reply command(const Request& request) override;
   void stop() override;
   void fill(Status& status) const override;
 
  private:
   // engine_secondary.cpp
-  std::optional<Error> feed(secondary::Event event);
-  void arm_timer();
+  using Loop = CoreLoop<SecondarySide, secondary::Core, secondary::Event, secondary::Action,
+                        secondary::Tick>;
+  friend Loop;
+  std::optional<Error> feed(secondary::Event event) { return core_loop_.feed(std::move(event)); }
+  void stepped();
   void note_state();
+  [[nodiscard]] Words words() const;
 
   // engine_secondary_session.cpp
+  void peer_says(const wire::Alive& alive);
+  void dial();
+  [[nodiscard]] std::optional<wire::Held> held();
   void on_lane(Result<std::shared_ptr<io::ControlLane>> lane);
   void on_frame(secondary::Session number, const wire::Frame& frame);
   void on_welcome(const wire::Frame& frame);
@@ -70,10 +82,14 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void bulk_ended(secondary::Session number, const io::LaneEnd& end);
   void refused_by_peer(secondary::Session number, const Error& error);
   void alive(std::size_t link);
-  void drop_session(const std::string& farewell);
+  bool on_switchover_word(secondary::Session number, const wire::Frame& frame);
+  void begin_cache(const MemoryLayout& layout);
+  // returns: we close this session, and may dial again.
+  void drop_session(const std::string& farewell, bool returns = false);
 
   // engine_secondary_actions.cpp
   void execute(const secondary::Join& action);
+  void execute(const secondary::StopJoin& action);
   void execute(const secondary::Commit& action);
   void execute(const secondary::Acknowledge& action);
   void execute(const secondary::StartFlush& action);
@@ -82,7 +98,12 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void execute(const secondary::Forget& action);
   void execute(const secondary::PrepareStandby& action);
   void execute(const secondary::Load& action);
+  void execute(const secondary::AcquireResources& action);
+  void execute(const secondary::ReleaseResources& action);
   void execute(const secondary::Run& action);
+  void execute(const secondary::TellLoaded& action);
+  void execute(const secondary::TellLoadFailed& action);
+  void execute(const secondary::TellTookOver& action);
   void execute(const secondary::EndGuest& action);
   void execute(const secondary::Exit& action);
   void standby_made(Result<std::shared_ptr<guest::Guest>> standby);
@@ -93,18 +114,26 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   Host& host_;
   std::function<void(SideEnds)> ends_;
   secondary::Core core_;
+  Loop core_loop_;
   std::shared_ptr<guest::Guest> standby_;
   std::unique_ptr<EndWatch> end_watch_;
   std::shared_ptr<secondary::GuestMemory> memory_;
   std::shared_ptr<cache::Cache> cache_;  // shared with a flush that may outlive its session
   std::unique_ptr<io::Dialer> dialer_;
+  bool dialing_ = false;  // the dialer has not answered
   std::unique_ptr<SecondarySession> session_;
   secondary::Session last_session_{0};
+  // Whose memory the cache has: the run of the primary, and the session in which its whole copy
+  // began.
+  std::string held_run_;
+  wire::Token held_lineage_{};
+  Generation held_in_;
+  bool difference_too_large_ = false;  // for the cache: nothing is offered, and all is copied
+  std::string peer_run_;  // of the last primary that welcomed us: who could have its guest back
+  // A load or resume that failed, or the end of its standby, is told once.
+  bool standby_spent_ = false;
   std::string standby_end_;  // how the last standby ended, if it was not us
-  boost::asio::steady_timer timer_;
-  std::deque<secondary::Event> events_;
-  bool feeding_ = false;
-  std::size_t noted_state_ = 0;
+  std::string noted_state_;  // as the log has it: the word and its step
   std::optional<TakeoverStatus> takeover_;
   Worker flush_worker_;
 };

@@ -42,7 +42,7 @@ void SecondarySide::execute(const secondary::StartFlush&) {
 }
 
 void SecondarySide::execute(const secondary::StartClaim& action) {
-  host_.claim(action.from, action.nobody,
+  host_.claim(action.from, action.for_whom, peer_run_,
               [weak = weak_from_this()](Result<heartbeat::ClaimAnswer> answer) {
                 const auto self = weak.lock();
                 if (!self) return;
@@ -60,12 +60,13 @@ void SecondarySide::execute(const secondary::StartClaim& action) {
 
 void SecondarySide::execute(const secondary::EndSession& action) {
   if (!session_ || session_->number != action.session) return;
-  drop_session(action.reason);
+  drop_session(action.reason, action.returns);
 }
 
 void SecondarySide::execute(const secondary::Forget&) {
   // A flush that still runs keeps its own hold on it; the core joins again only after that.
   cache_.reset();
+  held_run_.clear();
 }
 
 void SecondarySide::execute(const secondary::PrepareStandby&) {
@@ -94,6 +95,7 @@ void SecondarySide::standby_made(Result<std::shared_ptr<guest::Guest>> standby) 
     return;
   }
   standby_ = std::move(*standby);
+  standby_spent_ = false;
   memory_->set(standby_);
   mark_process_memory_diverged();
   end_watch_ = EndWatch::start(host_.loop, standby_->end_fd(), [weak = weak_from_this()] {
@@ -109,7 +111,8 @@ void SecondarySide::on_standby_end() {
   host_.guest_worker.post([weak = weak_from_this(), standby = standby_, &loop = host_.loop] {
     boost::asio::post(loop, [weak, standby, reason = standby->end().reason] {
       const auto self = weak.lock();
-      if (!self || self->standby_ != standby) return;
+      if (!self || self->standby_ != standby || self->standby_spent_) return;
+      self->standby_spent_ = true;
       self->standby_end_ = reason;
       spdlog::warn("the standby guest ended: {}", reason);
       self->feed(secondary::StandbyFailed{{"standby-ended", reason, ""}});
@@ -141,6 +144,7 @@ void SecondarySide::execute(const secondary::Load&) {
         return;
       }
       spdlog::error("the device state does not load: {}", loaded.error().text());
+      self->standby_spent_ = true;
       self->feed(secondary::LoadFailed{loaded.error()});
     });
   });
@@ -165,6 +169,7 @@ void SecondarySide::execute(const secondary::Run& action) {
       const auto self = weak.lock();
       if (!self) return;
       if (!runs) {
+        self->standby_spent_ = true;
         self->feed(secondary::LoadFailed{runs.error()});
         return;
       }
@@ -172,6 +177,46 @@ void SecondarySide::execute(const secondary::Run& action) {
       self->feed(secondary::GuestRuns{});
     });
   });
+}
+
+void SecondarySide::execute(const secondary::AcquireResources&) {
+  const auto* takeover = std::get_if<secondary::TakingOver>(&core_.state());
+  const bool switchover = takeover != nullptr && takeover->switchover;
+  host_.acquire(switchover ? HookCause::switchover : HookCause::takeover, core_.generation(),
+                [weak = weak_from_this()](const Result<void>& acquired) {
+                  const auto self = weak.lock();
+                  if (!self) return;
+                  if (acquired) {
+                    self->feed(secondary::Acquired{});
+                    return;
+                  }
+                  spdlog::error("a resource of the guest is not acquired: {}",
+                                acquired.error().text());
+                  self->feed(secondary::AcquireFailed{acquired.error()});
+                });
+}
+
+void SecondarySide::execute(const secondary::ReleaseResources&) {
+  const bool back = std::holds_alternative<secondary::GivingBack>(core_.state());
+  host_.release(HookRunner::Of::acquired, back ? HookCause::give_back : HookCause::lost,
+                core_.generation(), [weak = weak_from_this()] {
+                  if (const auto self = weak.lock()) self->feed(secondary::Released{});
+                });
+}
+
+void SecondarySide::execute(const secondary::TellLoaded& action) {
+  if (!session_ || session_->number != action.session) return;
+  session_->lane->send(wire::Loaded{}, core_.generation(), action.epoch);
+}
+
+void SecondarySide::execute(const secondary::TellLoadFailed& action) {
+  if (!session_ || session_->number != action.session) return;
+  session_->lane->send(wire::LoadFailed{action.error}, core_.generation(), action.epoch);
+}
+
+void SecondarySide::execute(const secondary::TellTookOver& action) {
+  if (!session_ || session_->number != action.session) return;
+  session_->lane->send(wire::TookOver{}, core_.generation(), core_.committed());
 }
 
 void SecondarySide::execute(const secondary::EndGuest&) {
@@ -182,10 +227,6 @@ void SecondarySide::execute(const secondary::EndGuest&) {
   standby_.reset();
 }
 
-void SecondarySide::execute(const secondary::Exit&) {
-  SideEnds ends;
-  ends.exit = SideExit{0};
-  ends_(std::move(ends));
-}
+void SecondarySide::execute(const secondary::Exit&) { ends_(SideExit{0}); }
 
 }  // namespace colo::app

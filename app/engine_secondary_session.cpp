@@ -23,22 +23,47 @@ void SecondarySide::execute(const secondary::Join&) {
     feed(secondary::JoinFailed{{"no-standby", "the standby guest ended: " + standby_end_, ""}});
     return;
   }
-  wire::Hello hello{host_.name, host_.run, host_.agreement(standby_->identity())};
+  dial();
+}
+
+void SecondarySide::dial() {
+  dialing_ = true;
+  const secondary::Held numbers = core_.held().value_or(secondary::Held{});
+  wire::Hello hello{host_.name, host_.run, host_.agreement(standby_->identity()), held()};
   const auto weak = weak_from_this();
   dialer_ = io::Dialer::control(
-      host_.loop, endpoint_of(host_.config.peer_of(host_.name).replication), host_.lane_options(),
-      std::move(hello), [weak](Result<std::shared_ptr<io::ControlLane>> lane) {
+      host_.loop, endpoint_of(host_.peer.replication), host_.lane_options(), std::move(hello),
+      [weak](Result<std::shared_ptr<io::ControlLane>> lane) {
         if (const auto self = weak.lock()) self->on_lane(std::move(lane));
-      });
+      },
+      numbers.generation, numbers.epoch);
+}
+
+std::optional<wire::Held> SecondarySide::held() {
+  if (!cache_ || held_run_.empty() || difference_too_large_) return std::nullopt;
+  if (const auto complete = core_.held()) {
+    return wire::Held{held_run_, held_lineage_, complete->generation, complete->epoch, {}};
+  }
+  auto pages = cache_->held_pages(wire::held_ranges_max);
+  if (pages.empty()) return std::nullopt;
+  return wire::Held{held_run_, held_lineage_, held_in_, Epoch{0}, std::move(pages)};
+}
+
+void SecondarySide::execute(const secondary::StopJoin&) { drop_session(""); }
+
+// A dial to nowhere takes seconds to fail: a new one, to where the peer is now.
+void SecondarySide::peer_moved() {
+  if (dialing_ && standby_) dial();
 }
 
 void SecondarySide::join_failed(const Error& error) {
   drop_session("");
-  host_.read_ownership([](const auto&) {});  // whether there is anybody to join
+  host_.refresh_owners();  // whether there is anybody to join
   feed(secondary::JoinFailed{error});
 }
 
 void SecondarySide::on_lane(Result<std::shared_ptr<io::ControlLane>> lane) {
+  dialing_ = false;
   if (!lane) {
     join_failed(lane.error());
     return;
@@ -67,6 +92,7 @@ void SecondarySide::on_frame(secondary::Session number, const wire::Frame& frame
       on_welcome(frame);
       break;
     case wire::Kind::alive:
+      if (const auto said = wire::decode_alive(frame.body)) peer_says(*said);
       break;
     case wire::Kind::progress:
       if (const auto progress = wire::decode_progress(frame.body)) {
@@ -94,6 +120,7 @@ void SecondarySide::on_frame(secondary::Session number, const wire::Frame& frame
       return;
     }
     default:
+      if (on_switchover_word(number, frame)) break;
       suspect(number,
               {"unexpected-frame", host_.peer_name() + " sent a frame that has no place here",
                "run the same version of colo on both hosts"},
@@ -101,6 +128,29 @@ void SecondarySide::on_frame(secondary::Session number, const wire::Frame& frame
       return;
   }
   alive(host_.config.own(host_.name).heartbeat.size());
+}
+
+bool SecondarySide::on_switchover_word(secondary::Session number, const wire::Frame& frame) {
+  switch (frame.header.kind) {
+    case wire::Kind::handover:
+      takeover_ = TakeoverStatus{"switchover from " + host_.peer_name(), unix_now_ns(),
+                                 std::nullopt, std::nullopt};
+      feed(secondary::HandoverAsked{number, frame.header.epoch});
+      return true;
+    case wire::Kind::go:
+      feed(secondary::GoAsked{number});
+      return true;
+    case wire::Kind::cancel: {
+      const auto cancel = wire::decode_cancel(frame.body);
+      const std::string reason = cancel ? cancel->reason : cancel.error().text();
+      spdlog::warn("{} cancels the switchover: {}", host_.peer_name(), reason);
+      takeover_.reset();
+      feed(secondary::CancelAsked{number, reason});
+      return true;
+    }
+    default:
+      return false;
+  }
 }
 
 void SecondarySide::on_welcome(const wire::Frame& frame) {
@@ -125,10 +175,13 @@ void SecondarySide::on_welcome(const wire::Frame& frame) {
   }
   session_->welcomed = true;
   session_->generation = frame.header.generation;
+  session_->token = welcome->session;
+  if (welcome->resumes) session_->base = frame.header.epoch;
+  peer_run_ = welcome->run;
   const auto weak = weak_from_this();
   session_->bulk_dialer =
-      io::Dialer::bulk(host_.loop, endpoint_of(host_.config.peer_of(host_.name).replication),
-                       host_.lane_options(), wire::Attach{welcome->session},
+      io::Dialer::bulk(host_.loop, endpoint_of(host_.peer.replication), host_.lane_options(),
+                       wire::Attach{welcome->session},
                        [weak, number = session_->number](Result<io::BulkConnection> connection) {
                          if (const auto self = weak.lock())
                            self->on_bulk(number, std::move(connection));
@@ -142,22 +195,22 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
                            : connection.error());
     return;
   }
-  const MemoryLayout& layout = standby_->identity().layout;
-  std::vector<bool> mirrored;
-  for (const RegionLayout& region : layout) mirrored.push_back(!region.mapped);
-  cache_ = std::make_shared<cache::Cache>(
-      layout, std::move(mirrored),
-      cache::CacheLimits{host_.config.limits.staged_bytes / page_bytes});
-  cache_->write_through(memory_.get());
-  mark_process_memory_diverged();
-  session_->stager = std::make_unique<secondary::Stager>(*cache_, layout, session_->generation);
   const auto& heartbeat = host_.config.heartbeat;
   session_->detector = std::make_unique<heartbeat::Detector>(
       heartbeat::DetectorConfig{heartbeat.interval, heartbeat.lost_after},
       host_.config.own(host_.name).heartbeat.size() + 1, io::steady_now());
+  if (session_->base && !cache_) {
+    join_failed({"no-such-base", host_.peer_name() + " goes on from what is not held here", ""});
+    return;
+  }
+  const MemoryLayout layout = standby_->identity().layout;  // the core may replace the standby
   // Joined before the first byte can be staged.
-  feed(secondary::Joined{number, host_.peer_name(), session_->generation});
+  feed(secondary::Joined{number, host_.peer_name(), session_->generation, session_->base});
   if (!session_ || session_->number != number) return;  // the core wanted it no more
+  if (std::holds_alternative<secondary::Standby>(core_.state())) takeover_.reset();  // it is back
+  if (!session_->base) begin_cache(layout);
+  session_->stager = std::make_unique<secondary::Stager>(*cache_, layout, session_->generation,
+                                                         session_->base.value_or(Epoch{0}));
   const auto weak = weak_from_this();
   auto* stager = session_->stager.get();
   auto& loop = host_.loop;
@@ -178,9 +231,27 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
           if (const auto self = weak.lock()) self->bulk_ended(number, end);
         });
       });
-  host_.read_ownership([](const auto&) {});  // the owners that status shows
-  spdlog::info("joined {} in generation {} ({})", host_.peer_name(), session_->generation.value,
-               session_->bulk->figures().uring ? "io_uring" : "plain sockets");
+  host_.refresh_owners();  // the owners that status shows
+  spdlog::info(
+      "joined {} in generation {} with {} ({})", host_.peer_name(), session_->generation.value,
+      session_->base ? "what changed since checkpoint " + std::to_string(session_->base->value)
+                     : std::string("a whole copy"),
+      session_->bulk->figures().uring ? "io_uring" : "plain sockets");
+}
+
+// For a whole copy of this session's primary.
+void SecondarySide::begin_cache(const MemoryLayout& layout) {
+  std::vector<bool> mirrored;
+  for (const RegionLayout& region : layout) mirrored.push_back(!region.mapped);
+  cache_ = std::make_shared<cache::Cache>(
+      layout, std::move(mirrored),
+      cache::CacheLimits{host_.config.limits.staged_bytes / page_bytes});
+  cache_->write_through(memory_.get());
+  mark_process_memory_diverged();
+  difference_too_large_ = false;
+  held_run_ = peer_run_;
+  held_lineage_ = session_->token;
+  held_in_ = session_->generation;
 }
 
 // The end of a bulk lane alone says little: a primary that gives this session up closes it as
@@ -188,6 +259,8 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
 void SecondarySide::bulk_ended(secondary::Session number, const io::LaneEnd& end) {
   if (!session_ || session_->number != number || session_->closed) return;
   const Error error = lane_error(host_.peer_name(), end);
+  // It would be as large the next time: a whole copy has no such bound.
+  if (error.word == "cache-full" && session_->base) difference_too_large_ = true;
   if (!end.certain) {
     suspect(number, error, true);
     return;
@@ -259,14 +332,20 @@ void SecondarySide::suspect(secondary::Session number, const Error& error, bool 
   feed(secondary::PeerSuspected{number, error, lane_closed});
 }
 
-void SecondarySide::drop_session(const std::string& farewell) {
+void SecondarySide::drop_session(const std::string& farewell, bool returns) {
   dialer_.reset();
+  dialing_ = false;
   if (!session_) return;
   session_->bulk_dialer.reset();
   session_->bulk.reset();  // waits for its thread: nothing is staged any more
-  if (cache_) cache_->discard_staged();
+  if (cache_) cache_->end_session();
   if (!farewell.empty() && !session_->closed) {
-    session_->lane->send(wire::Goodbye{farewell, false}, core_.generation(), core_.committed());
+    if (returns) {
+      session_->lane->send(wire::Refuse{{"closed", farewell, ""}}, core_.generation(),
+                           core_.committed());
+    } else {
+      session_->lane->send(wire::Goodbye{farewell, false}, core_.generation(), core_.committed());
+    }
   }
   session_->lane->close();
   session_.reset();

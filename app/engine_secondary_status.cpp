@@ -8,40 +8,86 @@ namespace colo::app {
 
 namespace {
 
-struct Words {
-  State state;
-  std::string reason;
-  std::string next;
+struct StepWords {
+  const char* word;
+  const char* meaning;
 };
 
-const char* word_of(secondary::Step step) {
+StepWords words_of(secondary::Step step) {
   switch (step) {
     case secondary::Step::flushing:
-      return "flushing the last checkpoint";
+      return {"flushing", "flushing the last checkpoint"};
     case secondary::Step::preparing:
-      return "starting a standby guest";
+      return {"preparing", "starting a standby guest"};
     case secondary::Step::loading:
-      return "loading the device state";
+      return {"loading", "loading the device state"};
+    case secondary::Step::acquiring:
+      return {"acquiring", "acquiring the guest's resources"};
     case secondary::Step::resuming:
-      return "letting the guest run";
+      return {"resuming", "letting the guest run"};
     case secondary::Step::failed:
-      return "given up";
+      break;
   }
-  return "";
+  return {"", "given up"};
+}
+
+StepWords words_of(secondary::Handover step) {
+  switch (step) {
+    case secondary::Handover::preparing:
+      return {"preparing", "starting a standby guest"};
+    case secondary::Handover::flushing:
+      return {"flushing", "flushing the last checkpoint"};
+    case secondary::Handover::loading:
+      return {"loading", "loading the device state"};
+    case secondary::Handover::loaded:
+      break;
+  }
+  return {"loaded", "ready; waiting for its word to claim"};
+}
+
+std::string ms_until(Instant until) {
+  const auto left = std::max(until - io::steady_now(), Duration{0});
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(left).count()) +
+         " ms";
 }
 
 Words takeover_words(const secondary::TakingOver& s, const Host& host) {
-  const std::string attempt = s.attempt > 1 ? ", attempt " + std::to_string(s.attempt) : "";
-  const std::string trouble = s.trouble.empty() ? "" : "; " + s.trouble;
   if (s.step == secondary::Step::failed) {
-    return {State::failed, "the checkpoint is kept, but no guest came of it" + trouble,
-            "try again: " + host.command("takeover", host.name)};
+    return {State::failed,
+            "this host owns the guest and keeps its checkpoint, but it does not run here" +
+                Words::behind(": ", s.trouble),
+            "mend the cause, then " + host.command("takeover", host.name) +
+                "; or let the other host have it back: " + host.command("give-back", host.name)};
   }
-  return {State::taking_over, std::string(word_of(s.step)) + attempt + trouble, ""};
+  const std::string attempt = s.attempt > 1 ? ", attempt " + std::to_string(s.attempt) : "";
+  const StepWords words = words_of(s.step);
+  return {State::taking_over, words.meaning + attempt + Words::behind("; ", s.trouble), "",
+          words.word};
 }
 
-Words joining_words(const secondary::Joining& s, const Host& host) {
+Words suspecting_words(const secondary::Suspecting& s, const Host& host, const std::string& held) {
+  const bool returns = host.config.heartbeat.grace > Duration{0} || !s.session;
+  if (!returns) {
+    return {State::standby,
+            s.cause.text() + "; " + s.host + " has its head start before this host claims", ""};
+  }
+  std::string reason = s.cause.text();
+  if (s.until != Instant::max()) {
+    reason += "; in " + ms_until(s.until) + " this host claims from checkpoint " + held;
+  }
+  return {State::reconnecting, reason + Words::behind("; ", s.trouble),
+          host.command("status", host.peer_name())};
+}
+
+Words joining_words(const secondary::Core& core, const secondary::Joining& s, const Host& host) {
   const std::string trouble = s.trouble.empty() ? "dialing " + host.peer_name() : s.trouble;
+  if (core.keeps() == secondary::Keeps::last_resort) {
+    return {State::joining,
+            "the guest was given back to " + host.peer_name() +
+                ", which was not heard to run it; " + trouble,
+            host.command("status", host.peer_name()) +
+                "; if its guest is gone for good: " + host.command("takeover", host.name)};
+  }
   if (host.owners.empty() || !host.owners.back().owner.empty()) {
     return {State::joining, trouble, host.command("status", host.peer_name())};
   }
@@ -58,11 +104,12 @@ Words words_of(const secondary::Core& core, const Host& host) {
   const std::string committed = std::to_string(core.committed().value);
   return std::visit(
       overloaded{
-          [&](const secondary::Joining& s) { return joining_words(s, host); },
+          [&](const secondary::Joining& s) { return joining_words(core, s, host); },
           [&](const secondary::Receiving& s) {
-            return Words{State::syncing,
-                         "the first copy from " + s.host + " arrives; no takeover is possible yet",
-                         ""};
+            const std::string what = core.committed() == Epoch{0}
+                                         ? "the first copy from " + s.host
+                                         : "what changed since checkpoint " + committed;
+            return Words{State::syncing, what + " arrives; no takeover is possible yet", ""};
           },
           [&](const secondary::Standby& s) {
             return Words{State::standby,
@@ -70,13 +117,22 @@ Words words_of(const secondary::Core& core, const Host& host) {
                              " is complete here; it can be taken over",
                          ""};
           },
-          [&](const secondary::Suspecting& s) {
-            return Words{
-                State::standby,
-                s.cause.text() + "; " + s.host + " has its head start before this host claims", ""};
+          [&](const secondary::Suspecting& s) { return suspecting_words(s, host, committed); },
+          [&](const secondary::HandingOver& s) {
+            const StepWords words = words_of(s.step);
+            return Words{State::handing_over, s.host + " hands its guest over: " + words.meaning,
+                         "", words.word};
+          },
+          [&](const secondary::GivingBack& s) {
+            const std::string doing =
+                s.releasing ? "; releasing the guest's resources" : "; claiming for " + peer;
+            return Words{State::claiming,
+                         "the guest goes back to " + peer + ": " + s.cause + doing +
+                             Words::behind("; ", s.trouble),
+                         s.trouble.empty() ? "" : host.command("status", peer), "giving-back"};
           },
           [&](const secondary::Claiming& s) {
-            return Words{State::claiming, s.trouble.empty() ? s.cause : s.cause + "; " + s.trouble,
+            return Words{State::claiming, s.cause + Words::behind("; ", s.trouble),
                          s.trouble.empty() ? "" : host.look_at_arbiter()};
           },
           [&](const secondary::TakingOver& s) { return takeover_words(s, host); },
@@ -91,10 +147,13 @@ Words words_of(const secondary::Core& core, const Host& host) {
 
 }  // namespace
 
+Words SecondarySide::words() const { return words_of(core_, host_); }
+
 void SecondarySide::fill(Status& status) const {
-  const Words words = words_of(core_, host_);
+  const Words words = this->words();
   status.role = "secondary";
   status.state = words.state;
+  status.step = words.step;
   status.reason = words.reason;
   status.next = words.next;
   status.generation = core_.generation().value;
@@ -104,9 +163,10 @@ void SecondarySide::fill(Status& status) const {
   peer.host = host_.peer_name();
   if (session_ && session_->detector) {
     peer.connected = !session_->closed;
-    fill_links(peer, session_->detector->report(io::steady_now()),
-               host_.config.peer_of(host_.name));
+    fill_links(peer, session_->detector->report(io::steady_now()), host_.peer);
     if (core_.committed() == Epoch{0}) status.initial_copy = session_->initial_copy;
+    status.session = SessionStatus{session_->base.has_value(),
+                                   session_->base.value_or(Epoch{0}).value, std::nullopt};
   }
   status.peer = std::move(peer);
   if (cache_) {

@@ -23,11 +23,22 @@ class CommandLine {
     status->add_flag("--json", json_, "The same as one line of JSON");
     verb("checkpoint", "Make a checkpoint now instead of waiting for the next",
          [this] { return command_tell(target_, Command::checkpoint); });
-    verb("takeover", "On the secondary: claim the guest now and run it here",
-         [this] { return command_tell(target_, Command::takeover); });
+    verb("switchover", "On the primary: move the running guest to the other host, as planned",
+         [this] { return command_tell(target_, Command::switchover); });
+    verb(
+        "takeover",
+        "On the secondary: claim the guest now and run it here; again after a takeover that failed",
+        [this] { return command_tell(target_, Command::takeover); });
+    verb("give-back",
+         "After a takeover that failed: let the other host go on with the guest it paused",
+         [this] { return command_tell(target_, Command::give_back); });
     auto* set = verb("set", "Change a setting of the running engine",
                      [this] { return command_set(target_, assignment_); });
-    set->add_option("assignment", assignment_, "delay=50ms")->required();
+    set->add_option(
+           "assignment", assignment_,
+           "delay=50ms: between checkpoints; peer=IP:PORT: where this host dials the other; "
+           "peer-heartbeat=IP:PORT[,IP:PORT...]: one for each link. Until the engine ends")
+        ->required();
   }
 
   int run(int argc, char** argv) {

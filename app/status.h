@@ -16,12 +16,14 @@ namespace colo::app {
 
 enum class State {
   starting,
-  waiting,     // needs the operator or the peer before the guest may start
-  solo,        // the guest runs with no replica
-  syncing,     // first full copy
-  protected_,  // primary only: a takeover would work now
-  joining,     // secondary: dialing the primary
-  standby,     // secondary that holds a complete checkpoint
+  waiting,       // needs the operator or the peer before the guest may start
+  solo,          // the guest runs with no replica
+  syncing,       // first full copy
+  protected_,    // primary only: a takeover would work now
+  reconnecting,  // the peer is out of reach, and may come back before anybody claims
+  handing_over,  // a switchover is under way
+  joining,       // secondary: dialing the primary
+  standby,       // secondary that holds a complete checkpoint
   claiming,
   taking_over,
   lost,  // another host owns the guest
@@ -84,6 +86,13 @@ struct TakeoverStatus {
   std::optional<std::int64_t> detected_unix_ns, claimed_unix_ns, resumed_unix_ns;
 };
 
+// How the session that is under way began.
+struct SessionStatus {
+  bool resumed = false;          // by the difference only; otherwise everything was copied
+  std::uint64_t base_epoch = 0;  // resumed: from this checkpoint on
+  std::optional<std::uint64_t> difference_pages;  // primary: sent for its first checkpoint
+};
+
 struct OwnerStatus {
   std::uint64_t generation = 0;
   std::string owner;
@@ -95,6 +104,7 @@ struct Status {
   std::string version;
   std::string role;  // "primary", "secondary" or "none"
   State state = State::starting;
+  std::string step;  // of a state that has steps, "loading"; else empty
   std::string reason;
   std::string next;  // a command to run, or empty
   std::string mode = "periodic";
@@ -103,6 +113,7 @@ struct Status {
   std::uint64_t generation = 0, epoch = 0;
   std::optional<GuestStatus> guest;
   std::optional<PeerStatus> peer;
+  std::optional<SessionStatus> session;
   std::optional<InitialCopy> initial_copy;
   std::optional<CheckpointStatus> checkpoints;
   std::optional<HoldStatus> hold;

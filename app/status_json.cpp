@@ -8,10 +8,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<State, 12> all_states{State::starting, State::waiting,    State::solo,
-                                           State::syncing,  State::protected_, State::joining,
-                                           State::standby,  State::claiming,   State::taking_over,
-                                           State::lost,     State::failed,     State::ended};
+constexpr std::array<State, 14> all_states{
+    State::starting,     State::waiting,      State::solo,    State::syncing, State::protected_,
+    State::reconnecting, State::handing_over, State::joining, State::standby, State::claiming,
+    State::taking_over,  State::lost,         State::failed,  State::ended};
 
 // The keys of each part, once, for both directions: `visit` is called with each key and member.
 template <class T, class Visit>
@@ -35,6 +35,13 @@ void fields(T& peer, Visit&& visit) requires std::is_same_v<std::remove_const_t<
   visit("host", peer.host);
   visit("connected", peer.connected);
   visit("links", peer.links);
+}
+template <class T, class Visit>
+void fields(T& session,
+            Visit&& visit) requires std::is_same_v<std::remove_const_t<T>, SessionStatus> {
+  visit("resumed", session.resumed);
+  visit("base_epoch", session.base_epoch);
+  visit("difference_pages", session.difference_pages);
 }
 template <class T, class Visit>
 void fields(T& copy, Visit&& visit) requires std::is_same_v<std::remove_const_t<T>, InitialCopy> {
@@ -96,6 +103,7 @@ void fields(T& status, Visit&& visit) requires std::is_same_v<std::remove_const_
   visit("version", status.version);
   visit("role", status.role);
   visit("state", status.state);
+  visit("step", status.step);
   visit("reason", status.reason);
   visit("next", status.next);
   visit("mode", status.mode);
@@ -105,6 +113,7 @@ void fields(T& status, Visit&& visit) requires std::is_same_v<std::remove_const_
   visit("epoch", status.epoch);
   visit("guest", status.guest);
   visit("peer", status.peer);
+  visit("session", status.session);
   visit("initial_copy", status.initial_copy);
   visit("checkpoints", status.checkpoints);
   visit("hold", status.hold);
@@ -181,6 +190,10 @@ const char* word(State state) {
       return "SYNCING";
     case State::protected_:
       return "PROTECTED";
+    case State::reconnecting:
+      return "RECONNECTING";
+    case State::handing_over:
+      return "HANDING-OVER";
     case State::joining:
       return "JOINING";
     case State::standby:

@@ -66,6 +66,14 @@ void peer_rows(std::string& out, const Status& status) {
   }
 }
 
+void session_row(std::string& out, const SessionStatus& session) {
+  row(out, "session",
+      (session.resumed ? print("resumed from checkpoint %" PRIu64, session.base_epoch)
+                       : std::string("began with a whole copy")) +
+          (session.difference_pages ? ", " + pages_text(*session.difference_pages) + " sent for it"
+                                    : ""));
+}
+
 void copy_rows(std::string& out, const InitialCopy& copy) {
   const std::uint64_t done =
       copy.total_pages > copy.remaining_pages ? copy.total_pages - copy.remaining_pages : 0;
@@ -124,7 +132,8 @@ void owner_rows(std::string& out, const Status& status) {
 }  // namespace
 
 std::string to_text(const Status& status) {
-  std::string out = std::string(word(status.state)) + ": " + status.reason + "\n";
+  std::string out = std::string(word(status.state)) +
+                    (status.step.empty() ? "" : "/" + status.step) + ": " + status.reason + "\n";
   if (!status.next.empty()) out += "next: " + status.next + "\n";
   out += "\n";
   row(out, "guest name",
@@ -135,6 +144,7 @@ std::string to_text(const Status& status) {
   if (!status.tls) row(out, "TLS", "OFF: guest memory crosses the link unencrypted");
   guest_rows(out, status);
   peer_rows(out, status);
+  if (status.session) session_row(out, *status.session);
   if (status.initial_copy) copy_rows(out, *status.initial_copy);
   if (status.checkpoints) checkpoint_rows(out, *status.checkpoints);
   if (status.hold) hold_rows(out, *status.hold);

@@ -153,7 +153,8 @@ Result<void> Capturer::let_run(CheckpointFigures& figures) {
   return {};
 }
 
-Result<CheckpointFigures> Capturer::capture(Epoch epoch, const std::function<void()>& cut) {
+Result<CheckpointFigures> Capturer::capture(Epoch epoch, const std::function<void()>& cut,
+                                            After after) {
   CheckpointFigures figures;
   lineage_.open(epoch);
   if (auto paused = guest_.pause(); !paused) {
@@ -165,7 +166,10 @@ Result<CheckpointFigures> Capturer::capture(Epoch epoch, const std::function<voi
   if (!frames) return fail(frames.error());
   auto device_state = guest_.save_device_state();
   if (device_state) cut();
-  if (auto runs = let_run(figures); !runs) return fail(runs.error());
+  const bool stays = after == After::stays && device_state;
+  if (!stays) {
+    if (auto runs = let_run(figures); !runs) return fail(runs.error());
+  }
   if (!device_state) {
     const Error why = device_state.error();
     for (Bytes& frame : *frames) {
@@ -175,7 +179,11 @@ Result<CheckpointFigures> Capturer::capture(Epoch epoch, const std::function<voi
   }
   if (options_.standstill_ended) options_.standstill_ended(epoch);
   if (auto sent = send_rest(epoch, std::move(*frames), *device_state, figures); !sent) {
-    return fail(sent.error());
+    const Error why = sent.error();
+    if (stays) {
+      if (auto runs = let_run(figures); !runs) return fail(runs.error());
+    }
+    return fail(why);
   }
   return figures;
 }

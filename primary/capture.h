@@ -60,6 +60,9 @@ struct CheckpointFigures {
   std::optional<guest::Standstill> standstill;  // by the guest's own event times
 };
 
+// What the guest does behind a checkpoint: one that is to be handed over stays paused.
+enum class After { runs, stays };
+
 class Capturer {
  public:
   Capturer(guest::Guest& guest, Lineage& lineage, FrameSink& sink, Generation generation,
@@ -70,8 +73,10 @@ class Capturer {
   Result<PassFigures> pass(Epoch epoch, bool first);
 
   // One whole checkpoint. `cut` is called once, at the end of the standstill, after everything
-  // that can fail and right before the guest runs again.
-  Result<CheckpointFigures> capture(Epoch epoch, const std::function<void()>& cut);
+  // that can fail and right before the guest runs again. After::stays: the guest stays paused, but
+  // where the checkpoint fails it runs again.
+  Result<CheckpointFigures> capture(Epoch epoch, const std::function<void()>& cut,
+                                    After after = After::runs);
 
   // What scan() still has to send; for progress. Units: pages.
   [[nodiscard]] std::uint64_t pending_pages() const { return lineage_.pending_pages(); }

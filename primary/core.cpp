@@ -16,22 +16,30 @@ void Core::step(const Event& event, Instant now, std::vector<Action>& actions) {
 }
 
 std::optional<Instant> Core::deadline() const {
-  const auto of_session = [](const SessionState& session) -> std::optional<Instant> {
-    if (session.due == Instant::max()) return std::nullopt;
-    return session.due;
+  const auto of_session = [](const auto& state) -> std::optional<Instant> {
+    if (state.session.due == Instant::max()) return std::nullopt;
+    return state.session.due;
   };
-  return std::visit(overloaded{[&](const Syncing& state) { return of_session(state.session); },
-                               [&](const Protected& state) { return of_session(state.session); },
-                               [](const Starting& state) { return state.retry; },
-                               [](const Claiming& state) { return state.retry; },
-                               [](const Ending& state) { return state.retry; },
-                               [](const auto&) { return std::optional<Instant>(); }},
-                    state_);
+  return std::visit(
+      overloaded{[&](const Syncing& state) { return of_session(state); },
+                 [&](const Protected& state) { return of_session(state); },
+                 [&](const HandingOver& state) { return of_session(state); },
+                 [](const Reconnecting& state) { return std::optional<Instant>(state.until); },
+                 [](const Starting& state) { return state.retry; },
+                 [](const Claiming& state) {
+                   // Only one of them: the guest waits for the first answer alone.
+                   return state.retry ? state.retry : state.guest_waits;
+                 },
+                 [](const Lost& state) { return state.read; },
+                 [](const Ending& state) { return state.retry; },
+                 [](const auto&) { return std::optional<Instant>(); }},
+      state_);
 }
 
 SessionState* Core::session() {
   if (auto* syncing = std::get_if<Syncing>(&state_)) return &syncing->session;
   if (auto* guarded = std::get_if<Protected>(&state_)) return &guarded->session;
+  if (auto* handing = std::get_if<HandingOver>(&state_)) return &handing->session;
   return nullptr;
 }
 
@@ -49,15 +57,22 @@ void Core::on(const Tick&, Instant now, Actions& actions) {
     return;
   }
   if (auto* claiming = std::get_if<Claiming>(&state_)) {
-    if (!claiming->retry || now < *claiming->retry) return;
-    claiming->retry.reset();
-    actions.push_back(StartClaim{generation_});
+    tick_claiming(*claiming, now, actions);
+    return;
+  }
+  if (auto* reconnecting = std::get_if<Reconnecting>(&state_)) {
+    if (now < reconnecting->until) return;
+    start_claim(std::move(reconnecting->cause), std::nullopt, actions);
+    return;
+  }
+  if (auto* lost = std::get_if<Lost>(&state_)) {
+    tick_lost(*lost, now, actions);
     return;
   }
   if (auto* ending = std::get_if<Ending>(&state_)) {
     if (!ending->retry || now < *ending->retry) return;
     ending->retry.reset();
-    actions.push_back(StartClaim{generation_, true});
+    actions.push_back(StartClaim{generation_, For::nobody});
     return;
   }
   if (SessionState* current = session()) tick_session(*current, now, actions);
@@ -70,19 +85,27 @@ void Core::on(const CheckpointAsked&, Instant now, Actions& actions) {
                      "colo status FILE says what is missing"};
     return;
   }
+  if (std::holds_alternative<HandingOver>(state_)) {
+    refusal_ = Error{"handing-over", "the guest is being handed over to " + current->host,
+                     "colo status FILE shows the step"};
+    return;
+  }
   current->due_now = true;
   tick_session(*current, now, actions);
 }
 
 void Core::on(const DelaySet& event, Instant now, Actions& actions) {
-  SessionState* current = session();
-  if (current != nullptr && (current->phase == Phase::idle || current->phase == Phase::awaiting)) {
-    // The new delay counts from the last checkpoint, so that a long one can be shortened at once.
-    current->next_checkpoint += event.delay - config_.delay;
-    if (current->phase == Phase::idle) current->due = current->next_checkpoint;
-  }
+  const Duration change = event.delay - config_.delay;
   config_.delay = event.delay;
-  if (current != nullptr && current->phase == Phase::idle) tick_session(*current, now, actions);
+  SessionState* current = session();
+  // A guest that is handed over has no next checkpoint here, unless that is cancelled.
+  if (current == nullptr) return;
+  if (current->phase != Phase::idle && current->phase != Phase::awaiting) return;
+  // The new delay counts from the last checkpoint, so that a long one can be shortened at once.
+  current->next_checkpoint += change;
+  if (current->phase != Phase::idle || std::holds_alternative<HandingOver>(state_)) return;
+  current->due = current->next_checkpoint;
+  tick_session(*current, now, actions);
 }
 
 }  // namespace colo::primary

@@ -3,8 +3,12 @@
 // actions and feed what happened back as events.
 //
 //   Starting --claim won, guest runs--> Solo --peer joins--> Syncing --first commit--> Protected
-//   Protected, or Syncing past its first cut --peer lost--> Claiming --won--> Solo
-//                                                                    --lost--> Lost
+//   Protected, or Syncing past its first cut --peer lost for certain--> Claiming --won--> Solo
+//                                                                                --lost--> Lost
+//   the same --peer lost, it may return--> Reconnecting --grace over--> Claiming
+//                                                       --returns with what it held--> Syncing
+//   Protected --switchover--> HandingOver --peer took over--> Claiming     --cancelled--> Protected
+//   Lost --peer's guest runs--> Left (becomes secondary)                   --given back--> Solo
 //   any --guest died--> Ended        any --stop--> Ending (claims for nobody) --> Ended
 //
 // Begin with a Tick: it gives out the first claim.
@@ -12,6 +16,9 @@
 // L1: Release follows CommitAcknowledged only; ReleaseAll follows a won claim only.
 // L4: nothing leaves Claiming for Solo without ClaimWon. A claim is never given up for a time-out:
 //     it is asked again until it is answered.
+// L5: a guest that was stopped to be handed over runs again as soon as it is not known that the
+// peer
+//     owns it. A guest that was lost is kept, paused, until the winner's runs.
 // L6: nothing of the peer pauses the guest, except the loss of a claim to it.
 // Threads: none. Errors: a request that cannot be met is refused with a reason; a fact never is.
 #pragma once
@@ -27,6 +34,12 @@ namespace colo::primary {
 struct CoreConfig {
   Duration delay = std::chrono::milliseconds(100);
   Duration claim_retry = std::chrono::milliseconds(500);
+  // How long a peer whose loss is not certain may take to come back before we claim. Output is held
+  // meanwhile. 0: claim at once.
+  Duration grace{0};
+  // A guest that is stopped waits no longer than this for the answer to a claim: it goes on with
+  // its output held (L5).
+  Duration claim_patience = std::chrono::seconds(1);
   // A secondary that does not attach its bulk lane, or does not acknowledge a checkpoint, for this
   // long is lost, whatever its heartbeat says: it must not keep the guest's output for ever (L6).
   // A checkpoint that cannot be sent within it counts as well: a link that crawls is a lost one.
@@ -53,7 +66,10 @@ struct SessionState {
   Session session;
   std::string host;
   Phase phase = Phase::attaching;
-  Epoch committed{0};  // acknowledged by the secondary
+  Epoch base{0};         // the checkpoint that the session began from; 0: whole copy
+  bool resumed = false;  // a base was agreed on; also for the rest of a first copy, base 0
+  Epoch committed{0};    // acknowledged by the secondary
+  bool sent = false;  // the open checkpoint's standstill is over: it may be complete there already
   std::uint32_t passes = 0;
   std::uint32_t failures = 0;  // captures in a row
   bool cut = false;            // output is held: the secondary may hold a complete checkpoint
@@ -64,6 +80,10 @@ struct SessionState {
   // since it keeps nobody waiting.
   Instant due = Instant::max();
   Instant next_checkpoint{};
+  // Resumed while output was held: until its first commit the old grace goes on, so that a link
+  // which comes and goes does not hold the output for ever (L6).
+  std::optional<Instant> grace_until;
+  std::string switchover_trouble;  // why the last switchover was cancelled
   [[nodiscard]] Epoch open() const { return committed.next(); }
 };
 
@@ -82,13 +102,38 @@ struct Syncing {
 struct Protected {
   SessionState session;
 };
+// The session has ended, its peer may come back; nobody has claimed. Output is held.
+struct Reconnecting {
+  SessionState session;  // as it ended
+  std::string cause;
+  Instant until;
+};
+// passing: usual checkpoints and passes; saving: the last checkpoint, after which the guest stays
+// stopped; loading: the peer loads it; claiming: the peer was told to claim.
+enum class Handover { passing, saving, loading, claiming };
+struct HandingOver {
+  SessionState session;
+  Handover step = Handover::passing;
+};
 struct Claiming {
   std::string cause;
   std::optional<Instant> retry;  // empty while a claim is under way
   std::string trouble;           // why the last one was not answered
+  // The guest is stopped, since it was to be handed over: until then it waits for an answer.
+  std::optional<Instant> guest_waits;
 };
 struct Lost {
   heartbeat::Ownership owner;
+  bool guest_kept = false;      // paused
+  std::optional<Instant> read;  // when to read the ownership; empty while it is being read
+  bool claiming = false;        // the operator's takeover is under way
+  // The guest is ours again: it resumes once the resources are acquired.
+  bool returning = false;
+  std::string cause;    // why it is ours again
+  std::string trouble;  // why the ownership could not be read, or the resources not acquired
+};
+struct Left {             // this host goes on as the secondary
+  Generation generation;  // of the peer's guest
 };
 struct Ending {
   std::string reason;
@@ -101,8 +146,10 @@ struct Ending {
 struct Ended {
   std::string reason;
   std::string remedy;
+  bool exits = false;  // Exit was given out; otherwise the engine stays and may become secondary
 };
-using State = std::variant<Starting, Solo, Syncing, Protected, Claiming, Lost, Ending, Ended>;
+using State = std::variant<Starting, Solo, Syncing, Protected, Reconnecting, HandingOver, Claiming,
+                           Lost, Left, Ending, Ended>;
 
 class Core {
  public:
@@ -119,6 +166,8 @@ class Core {
   [[nodiscard]] const State& state() const { return state_; }
   [[nodiscard]] Generation generation() const { return generation_; }
   [[nodiscard]] Duration delay() const { return config_.delay; }
+  // Before this the next session is refused, because the last one was given up.
+  [[nodiscard]] Instant not_before() const { return not_before_; }
   // Why the last request was refused; empty if it was not.
   [[nodiscard]] const std::optional<Error>& refusal() const { return refusal_; }
 
@@ -139,31 +188,74 @@ class Core {
   void on(const CaptureFailed& event, Instant now, Actions& actions);
   void on(const CommitAcknowledged& event, Instant now, Actions& actions);
   void on(const PeerLost& event, Instant now, Actions& actions);
+  void on(const PeerLoaded& event, Instant now, Actions& actions);
+  void on(const PeerLoadFailed& event, Instant now, Actions& actions);
+  void on(const PeerTookOver& event, Instant now, Actions& actions);
+  void on(const PeerRuns& event, Instant now, Actions& actions);
+  void on(const OwnershipRead& event, Instant now, Actions& actions);
+  void on(const OwnershipUnread& event, Instant now, Actions& actions);
+  void on(const Acquired& event, Instant now, Actions& actions);
+  void on(const AcquireFailed& event, Instant now, Actions& actions);
   void on(const HoldFull& event, Instant now, Actions& actions);
   void on(const Tick& event, Instant now, Actions& actions);
   void on(const PeerAsks& event, Instant now, Actions& actions);
   void on(const CheckpointAsked& event, Instant now, Actions& actions);
   void on(const DelaySet& event, Instant now, Actions& actions);
+  void on(const SwitchoverAsked& event, Instant now, Actions& actions);
+  void on(const TakeoverAsked& event, Instant now, Actions& actions);
   void on(const StopAsked& event, Instant now, Actions& actions);
 
-  SessionState* session();                 // of Syncing and Protected
+  // Syncing, Protected and HandingOver have one.
+  SessionState* session();
   SessionState* session(Session session);  // null unless it is the current one
+  HandingOver* handing_over(Session session, Handover step);
   [[nodiscard]] bool claim_under_way() const;
+
+  // sessions
+  void refuse(const PeerAsks& event, std::string reason, std::string remedy, Actions& actions);
+  void begin_session(const PeerAsks& event, Instant now, Actions& actions);
+  void resume_session(const PeerAsks& event, Instant now, Actions& actions);
+  [[nodiscard]] bool acceptable(const std::optional<Held>& held) const;
   void begin_checkpoint(SessionState& session, Instant now, Actions& actions);
   void capture(SessionState& session, Actions& actions);
-  void lose_peer(const Error& error, Actions& actions);
-  void give_up(const Error& error, Instant now, Actions& actions);
   void committed(SessionState& session, Instant now, Actions& actions);
+  void tick_session(SessionState& session, Instant now, Actions& actions);
+  void give_up(const Error& error, Instant now, Actions& actions);
+  // The session is over for us, whoever ended it.
+  void lose_peer(const Error& error, bool certain, Instant now, Actions& actions);
+  void end_session(SessionState& session, std::string reason, Farewell farewell, Actions& actions);
+
+  // switchover
+  void hand_over(HandingOver& handing, Instant now, Actions& actions);
+  void cancel_handover(const Error& error, Instant now, Actions& actions);
+  void stay(const Error& error);
+  void tick_handover(HandingOver& handing, Instant now, Actions& actions);
+
+  // ownership
+  void start_claim(std::string cause, std::optional<Instant> guest_waits, Actions& actions);
+  void tick_claiming(Claiming& claiming, Instant now, Actions& actions);
   void win(Actions& actions);
-  void lose(const heartbeat::Ownership& owner, Actions& actions);
+  void lose(const heartbeat::Ownership& owner, Instant now, Actions& actions);
+  void left_by_us(Generation peer, Actions& actions);
+  void come_back(Lost& lost, std::string cause, Generation generation, Actions& actions);
+  void answered_lost(Lost& lost, const ClaimAnswered& event, Instant now, Actions& actions);
+  void tick_lost(Lost& lost, Instant now, Actions& actions);
   void end_unknown(const Error& error, Actions& actions);
   void end_for_nobody(std::string reason, Actions& actions);
-  void tick_session(SessionState& session, Instant now, Actions& actions);
+  void end_here(std::string reason, std::string remedy, bool exit, Actions& actions);
+
+  // What the last session left on the secondary: a session may go on from it.
+  struct Base {
+    Session session;
+    Epoch committed;
+    bool sent = false;  // the checkpoint after it may be complete there, unknown to us
+  };
 
   CoreConfig config_;
   Generation generation_;
   State state_;
   std::optional<Error> refusal_;
+  std::optional<Base> base_;
   std::uint32_t setbacks_ = 0;           // sessions in a row that we gave up
   Instant not_before_ = Instant::min();  // the next session
 };

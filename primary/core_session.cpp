@@ -11,46 +11,19 @@ namespace colo::primary {
 namespace {
 
 // A session that came this far works; what ends it later is a new story.
-constexpr Epoch steady_after{100};
+constexpr std::uint64_t steady_after = 100;
 
 }  // namespace
 
-void Core::on(const PeerAsks& event, Instant now, Actions& actions) {
-  if (!std::holds_alternative<Solo>(state_)) {
-    std::string reason = "this host cannot take a secondary now";
-    if (std::holds_alternative<Claiming>(state_)) reason = "this host is claiming the guest";
-    if (const auto* lost = std::get_if<Lost>(&state_)) {
-      reason = "this host lost the guest to " + lost->owner.owner;
-    }
-    if (session() != nullptr) reason = "this host has a secondary already: " + session()->host;
-    refusal_ = Error{"not-ready", reason, "ask again later"};
-    actions.push_back(RefusePeer{event.session, *refusal_});
-    return;
-  }
-  if (now < not_before_) {
-    const auto wait = std::chrono::ceil<std::chrono::seconds>(not_before_ - now);
-    refusal_ = Error{"not-ready",
-                     "the last session was given up; the next may begin in " +
-                         std::to_string(wait.count()) + " s",
-                     "colo status FILE on this host says why it was"};
-    actions.push_back(RefusePeer{event.session, *refusal_});
-    return;
-  }
-  SessionState fresh;
-  fresh.session = event.session;
-  fresh.host = event.host;
-  fresh.due = now + config_.answer_timeout;
-  state_ = Syncing{std::move(fresh)};
-  actions.push_back(AcceptPeer{event.session, generation_});
-}
-
-void Core::on(const BulkAttached& event, Instant, Actions& actions) {
+void Core::on(const BulkAttached& event, Instant now, Actions& actions) {
   SessionState* current = session(event.session);
   if (current == nullptr || current->phase != Phase::attaching) return;
   current->phase = Phase::passing;
-  current->due = Instant::max();
+  current->due = current->cut ? now + config_.answer_timeout : Instant::max();
   current->passes = 1;
-  actions.push_back(SendPass{current->session, current->open(), true});
+  std::optional<Epoch> base;
+  if (current->resumed) base = current->base;
+  actions.push_back(SendPass{current->session, current->open(), true, base});
 }
 
 void Core::begin_checkpoint(SessionState& session, Instant now, Actions& actions) {
@@ -58,17 +31,17 @@ void Core::begin_checkpoint(SessionState& session, Instant now, Actions& actions
   session.phase = Phase::passing;
   session.due = session.cut ? now + config_.answer_timeout : Instant::max();
   session.passes = 1;
-  actions.push_back(SendPass{session.session, session.open(), false});
+  actions.push_back(SendPass{session.session, session.open()});
 }
 
 void Core::on(const PassEnded& event, Instant, Actions& actions) {
   SessionState* current = session(event.session);
   if (current == nullptr || current->phase != Phase::passing) return;
-  const bool first = current->committed == Epoch{0};
-  const std::uint32_t passes_max = first ? config_.passes_first : config_.passes_max;
+  // Before the first cut nobody waits for the end of the passes.
+  const std::uint32_t passes_max = current->cut ? config_.passes_max : config_.passes_first;
   if (event.pages > config_.residual_pages && current->passes < passes_max) {
     ++current->passes;
-    actions.push_back(SendPass{current->session, current->open(), false});
+    actions.push_back(SendPass{current->session, current->open()});
     return;
   }
   capture(*current, actions);
@@ -81,13 +54,24 @@ void Core::capture(SessionState& session, Actions& actions) {
   // From here on the commit record may reach the secondary, so it may hold a complete checkpoint,
   // whether we hear of it or not: without a claim nothing more may be released.
   session.cut = true;
+  session.sent = false;
+  if (auto* handing = std::get_if<HandingOver>(&state_)) {
+    handing->step = Handover::saving;
+    actions.push_back(CaptureAndStay{session.session, session.open()});
+    return;
+  }
   actions.push_back(
-      Capture{session.session, session.open(), /*begins_hold=*/session.committed == Epoch{0}});
+      Capture{session.session, session.open(), /*begins_hold=*/session.committed == session.base});
 }
 
 void Core::on(const StandstillEnded& event, Instant now, Actions&) {
+  // It matters to an ended session as well: what is sent may become complete there.
+  if (base_ && base_->session == event.session && event.epoch == base_->committed.next()) {
+    base_->sent = true;
+  }
   SessionState* current = session(event.session);
   if (current == nullptr || current->phase != Phase::capturing) return;
+  current->sent = true;
   current->due = now + config_.answer_timeout;
 }
 
@@ -95,6 +79,7 @@ void Core::on(const Captured& event, Instant now, Actions& actions) {
   SessionState* current = session(event.session);
   if (current == nullptr || current->phase != Phase::capturing) return;
   COLO_CHECK(event.epoch == current->open());
+  current->sent = true;
   current->phase = Phase::awaiting;
   current->failures = 0;
   current->due = now + config_.answer_timeout;
@@ -110,9 +95,11 @@ void Core::on(const CaptureFailed& event, Instant now, Actions& actions) {
     return;
   }
   // The epoch stays open: what was sent stays staged, what is dirtied again is sent again.
+  current->sent = false;
   current->phase = Phase::idle;
   current->next_checkpoint = now + config_.capture_retry;
   current->due = current->next_checkpoint;
+  if (std::holds_alternative<HandingOver>(state_)) stay(event.error);
 }
 
 void Core::on(const CommitAcknowledged& event, Instant now, Actions& actions) {
@@ -138,13 +125,19 @@ void Core::on(const CommitAcknowledged& event, Instant now, Actions& actions) {
 
 void Core::committed(SessionState& session, Instant now, Actions& actions) {
   session.committed = session.open();
+  session.sent = false;
+  session.grace_until.reset();
   session.phase = Phase::idle;
   session.due = session.next_checkpoint;
-  if (session.committed >= steady_after) setbacks_ = 0;
+  if (session.committed.value - session.base.value >= steady_after) setbacks_ = 0;
   actions.push_back(Release{session.committed});
   if (auto* syncing = std::get_if<Syncing>(&state_)) {
     SessionState kept = std::move(syncing->session);
     state_ = Protected{std::move(kept)};
+  }
+  if (auto* handing = std::get_if<HandingOver>(&state_)) {
+    hand_over(*handing, now, actions);
+    return;
   }
   tick_session(*this->session(), now, actions);
 }
@@ -157,6 +150,11 @@ void Core::on(const HoldFull&, Instant now, Actions& actions) {
 }
 
 void Core::tick_session(SessionState& session, Instant now, Actions& actions) {
+  if (auto* handing = std::get_if<HandingOver>(&state_);
+      handing != nullptr && session.phase == Phase::idle) {
+    tick_handover(*handing, now, actions);
+    return;
+  }
   if (session.phase == Phase::idle) {
     if (session.due_now || now >= session.due) begin_checkpoint(session, now, actions);
     return;
@@ -183,12 +181,7 @@ void Core::give_up(const Error& error, Instant now, Actions& actions) {
   for (std::uint32_t i = 0; i < setbacks_ && wait < config_.setback_max; ++i) wait *= 2;
   ++setbacks_;
   not_before_ = now + std::min(wait, config_.setback_max);
-  lose_peer(error, actions);
-}
-
-void Core::on(const PeerLost& event, Instant, Actions& actions) {
-  if (session(event.session) == nullptr) return;
-  lose_peer(event.error, actions);
+  lose_peer(error, /*certain=*/true, now, actions);
 }
 
 }  // namespace colo::primary

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
 #include "base/result.h"
 #include "base/types.h"
 #include "heartbeat/arbiter.h"
+#include "heartbeat/claim_for.h"
 
 namespace colo::primary {
 
@@ -19,12 +21,14 @@ using Session = Ordinal<struct SessionTag>;
 // --- facts -------------------------------------------------------------------------------------
 struct ClaimAnswered {
   heartbeat::ClaimAnswer answer;
+  // Lost, but to this host and this very run: the guest was given back to us meanwhile.
+  bool ours = false;
 };
 struct ClaimUnanswered {
   Error error;
 };
 struct GuestRuns {};  // BootGuest was done
-struct GuestFailed {  // BootGuest or PauseGuest failed
+struct GuestFailed {  // BootGuest, ResumeGuest or PauseGuest failed
   Error error;
 };
 struct GuestEnded {
@@ -65,68 +69,141 @@ struct CommitAcknowledged {
 struct PeerLost {
   Session session;
   Error error;
+  // Its engine or this session is over for good: it closed the control lane itself, or said
+  // goodbye. Silence, our own verdict on what arrived and the peer's "closed" are not certain: it
+  // may return.
+  bool certain = false;
+};
+// The peer has loaded checkpoint `epoch` and waits for our word, or cannot.
+struct PeerLoaded {
+  Session session;
+  Epoch epoch;
+};
+struct PeerLoadFailed {
+  Session session;
+  Epoch epoch;
+  Error error;
+};
+// It won its claim after our TellGo.
+struct PeerTookOver {
+  Session session;
+};
+// A heartbeat says that the peer owns this generation and its guest runs there. Fed as often as it
+// is heard, with or without a session.
+struct PeerRuns {
+  Generation generation;
+};
+// The answer to ReadOwnership. ours: its owner is this host and this very run.
+struct OwnershipRead {
+  heartbeat::Ownership ownership;
+  bool ours = false;
+};
+struct OwnershipUnread {
+  Error error;
+};
+// The answer to AcquireResources.
+struct Acquired {};
+struct AcquireFailed {
+  Error error;
 };
 struct HoldFull {};
 struct Tick {};
 
 // --- requests ----------------------------------------------------------------------------------
+// What a secondary that asks to join holds of our last lineage (see SendPass). Given only if the
+// hello named that very lineage and it can still be gone on with. Epoch 0: part of the first copy.
+struct Held {
+  Generation generation;  // in which that checkpoint was committed
+  Epoch epoch;
+};
 struct PeerAsks {  // a secondary whose hello agrees with us wants to join
   Session session;
   std::string host;
+  std::optional<Held> held{};
 };
 struct CheckpointAsked {};
 struct DelaySet {
   Duration delay;
 };
+struct SwitchoverAsked {};  // hand the guest over to the secondary, both being well
+// Lost: go on with the guest that is kept here, whatever the owner did with its own since. For an
+// owner that is dead before it sent a checkpoint; only the operator can know that.
+struct TakeoverAsked {};
 struct StopAsked {};
 
 using Event =
     std::variant<ClaimAnswered, ClaimUnanswered, GuestRuns, GuestFailed, GuestEnded, BulkAttached,
                  PassEnded, StandstillEnded, Captured, CaptureFailed, CommitAcknowledged, PeerLost,
-                 HoldFull, Tick, PeerAsks, CheckpointAsked, DelaySet, StopAsked>;
+                 PeerLoaded, PeerLoadFailed, PeerTookOver, PeerRuns, OwnershipRead, OwnershipUnread,
+                 Acquired, AcquireFailed, HoldFull, Tick, PeerAsks, CheckpointAsked, DelaySet,
+                 SwitchoverAsked, TakeoverAsked, StopAsked>;
 
 // --- actions -----------------------------------------------------------------------------------
-// What touches the guest or opens its output (BootGuest, SendPass, Capture, ReleaseAll, DropHeld,
-// PauseGuest, EndGuest) is executed one after the other: a ReleaseAll that overtook the Capture
-// in front of it would be undone by that capture's cut. The others need not wait for them.
+// What touches the guest or opens its output (BootGuest, SendPass, Capture, CaptureAndStay,
+// ReleaseAll, DropHeld, PauseGuest, ResumeGuest, EndGuest) is executed one after the other: a
+// ReleaseAll that overtook the Capture in front of it would be undone by that capture's cut. The
+// others need not wait for them.
+using heartbeat::For;
 // Ask the arbiter; answer with ClaimAnswered or ClaimUnanswered, exactly once.
 struct StartClaim {
   Generation from;
-  bool nobody = false;  // the guest has ended on purpose: claim it for nobody
+  For for_whom = For::me;  // never peer here
 };
+// Ask the arbiter who owns the guest; answer with OwnershipRead or OwnershipUnread, exactly once.
+struct ReadOwnership {};
+// Before its resume the engine acquires the resources (hooks); a hook that fails is GuestFailed.
 struct BootGuest {};
+// base: the session goes on from the checkpoint of that number, which the peer holds (0: from what
+// it has of the first copy); told in the welcome. Empty: a whole copy, and a new lineage.
 struct AcceptPeer {
   Session session;
   Generation generation;
+  std::optional<Epoch> base{};
 };
 struct RefusePeer {
   Session session;
   Error error;
 };
 // Scan while the guest runs and send what is dirty ahead, as part of `epoch`. Answer: PassEnded.
-// The first pass of a session starts the tracking, so everything is dirty.
+// The first pass of a session begins it: without a base it starts the tracking, so everything is
+// dirty, and with it a new lineage: all that is needed to send only a difference, kept over the
+// ends of sessions. With a base it goes on with the last lineage, from that checkpoint.
 struct SendPass {
   Session session;
   Epoch epoch;
   bool first = false;
+  std::optional<Epoch> base{};  // only with first
 };
 // Stop the guest, take checkpoint `epoch`, cut the output, let the guest run, send the rest.
-// begins_hold: the first checkpoint of a session; output is held from its cut on (L1).
+// begins_hold: the first checkpoint of a session; output is held from its cut on (L1), if it was
+// not held already.
 struct Capture {
   Session session;
   Epoch epoch;
   bool begins_hold = false;
 };
+// A Capture after which the guest stays stopped, to be handed over. Where the capture fails the
+// guest runs again, as after a Capture.
+struct CaptureAndStay {
+  Session session;
+  Epoch epoch;
+};
 // Frames up to this epoch may leave: its checkpoint is committed on the secondary.
 struct Release {
   Epoch up_to;
 };
-struct ReleaseAll {};  // solo: this side alone owns the guest
+struct ReleaseAll {};  // solo: this side alone owns the guest. Opens what DropHeld closed.
 struct DropHeld {};
 struct PauseGuest {};
-struct EndGuest {};  // also where no guest was booted yet; reports no GuestEnded
-// trouble: this side lives on and claims; leaving: it does not, take over; guest_ends: the guest
-// was ended on purpose, nobody takes over.
+struct ResumeGuest {};  // after CaptureAndStay or PauseGuest; harmless where the guest runs
+struct EndGuest {};     // also where no guest was booted yet; reports no GuestEnded
+// The hooks. Acquire answers with Acquired or AcquireFailed, exactly once, and goes on from the
+// hook that failed; release runs in reverse for what was acquired, fails quietly and answers
+// nothing. The two are executed one after the other.
+struct AcquireResources {};
+struct ReleaseResources {};
+// trouble: this side lives on, claims or waits for the peer to come back; leaving: it does not,
+// take over; guest_ends: the guest was ended on purpose, nobody takes over.
 enum class Farewell { trouble, leaving, guest_ends };
 struct EndSession {
   Session session;
@@ -138,10 +215,27 @@ struct TellGuestEnded {
   std::string reason;
   bool by_guest = false;
 };
+// The switchover's words to the peer: load this checkpoint; claim and run; forget it, the guest
+// goes on here.
+struct TellHandover {
+  Session session;
+  Epoch epoch;
+};
+struct TellGo {
+  Session session;
+};
+struct TellCancel {
+  Session session;
+  std::string reason;
+};
+// This side is over, its guest is gone, the peer's runs: go on as its secondary.
+struct BecomeSecondary {};
 struct Exit {};
 
 using Action =
-    std::variant<StartClaim, BootGuest, AcceptPeer, RefusePeer, SendPass, Capture, Release,
-                 ReleaseAll, DropHeld, PauseGuest, EndGuest, EndSession, TellGuestEnded, Exit>;
+    std::variant<StartClaim, ReadOwnership, BootGuest, AcceptPeer, RefusePeer, SendPass, Capture,
+                 CaptureAndStay, Release, ReleaseAll, DropHeld, PauseGuest, ResumeGuest, EndGuest,
+                 AcquireResources, ReleaseResources, EndSession, TellGuestEnded, TellHandover,
+                 TellGo, TellCancel, BecomeSecondary, Exit>;
 
 }  // namespace colo::primary

@@ -1,14 +1,22 @@
 #include "secondary/core.h"
 
 #include <algorithm>
-#include <utility>
 
-#include "base/check.h"
 #include "base/overloaded.h"
 
 namespace colo::secondary {
 
-Core::Core(CoreConfig config) : config_(config), state_(Joining{}) {}
+Core::Core(CoreConfig config, std::optional<Kept> kept) : config_(config), state_(Joining{}) {
+  if (!kept || kept->epoch == Epoch{0}) return;
+  generation_ = held_in_ = kept->generation;
+  committed_ = kept->epoch;
+  keeps_ = kept->takeable ? Keeps::takeable : Keeps::base;
+  if (!kept->takeable) return;
+  Suspecting suspecting;
+  suspecting.cause = {"restarted", "this engine started with a kept checkpoint", ""};
+  suspecting.lane_closed = true;
+  state_ = std::move(suspecting);  // its time begins with the standby guest
+}
 
 void Core::step(const Event& event, Instant now, std::vector<Action>& actions) {
   refusal_.reset();
@@ -24,174 +32,60 @@ std::optional<Instant> Core::deadline() const {
   if (std::holds_alternative<Ended>(state_) || std::holds_alternative<Live>(state_)) {
     return std::nullopt;
   }
-  std::optional<Instant> first = std::visit(
+  std::optional<Instant> first;
+  const auto consider = [&first](const std::optional<Instant>& at) {
+    if (at && *at != Instant::max()) first = first ? std::min(*first, *at) : *at;
+  };
+  std::visit(
       overloaded{[&](const Joining& state) {
-                   return standby_ready_ && !flushing_ ? state.retry : std::optional<Instant>();
+                   if (can_dial()) consider(state.retry);
                  },
-                 [](const Suspecting& state) { return std::optional<Instant>(state.until); },
-                 [](const Claiming& state) { return state.retry; },
-                 [](const auto&) { return std::optional<Instant>(); }},
+                 [&](const Suspecting& state) {
+                   consider(state.until);
+                   if (can_dial()) consider(state.redial);
+                 },
+                 [&](const Claiming& state) { consider(state.retry); },
+                 [&](const GivingBack& state) { consider(state.retry); }, [](const auto&) {}},
       state_);
-  for (const auto& other : {standby_retry_, flush_retry_}) {
-    if (other) first = first ? std::min(*first, *other) : *other;
-  }
+  if (lacks_standby()) consider(standby_retry_);
+  consider(flush_retry_);
   return first;
+}
+
+std::optional<Held> Core::held() const {
+  if (committed_ == Epoch{0}) return std::nullopt;
+  return Held{held_in_, committed_};
 }
 
 std::optional<Session> Core::session() const {
   return std::visit(
       overloaded{[](const Receiving& state) { return std::optional<Session>(state.session); },
                  [](const Standby& state) { return std::optional<Session>(state.session); },
-                 [](const Suspecting& state) { return std::optional<Session>(state.session); },
+                 [](const HandingOver& state) { return std::optional<Session>(state.session); },
+                 [](const Suspecting& state) { return state.session; },
                  [](const auto&) { return std::optional<Session>(); }},
       state_);
 }
 
 void Core::on(const Tick&, Instant now, Actions& actions) {
   if (std::holds_alternative<Ended>(state_) || std::holds_alternative<Live>(state_)) return;
-  // While taking over, advance() and try_again() see to it.
-  const bool needs_standby =
-      !standby_ready_ && !preparing_ && !std::holds_alternative<TakingOver>(state_);
-  if (needs_standby && (!standby_retry_ || now >= *standby_retry_)) {
-    standby_retry_.reset();
-    preparing_ = true;
-    actions.push_back(PrepareStandby{});
-  }
-  if (flush_retry_ && now >= *flush_retry_) {
-    flush_retry_.reset();
-    flush(actions);
-  }
+  tick_standby(now, actions);
   if (auto* joining = std::get_if<Joining>(&state_)) {
-    // A flush of the last session may still write to the memory that the next one would fill.
-    if (!standby_ready_ || flushing_ || !joining->retry || now < *joining->retry) return;
-    joining->retry.reset();
-    joining->asking = true;
-    actions.push_back(Join{});
+    if (can_dial() && joining->retry && now >= *joining->retry) dial(actions);
   } else if (auto* suspecting = std::get_if<Suspecting>(&state_)) {
-    if (now >= suspecting->until) claim(suspecting->cause.text(), "silent for too long", actions);
+    if (now >= suspecting->until) {
+      claim(suspecting->cause.text(), "silent for too long", actions);
+    } else if (can_dial() && suspecting->redial && now >= *suspecting->redial) {
+      dial(actions);
+    }
   } else if (auto* claiming = std::get_if<Claiming>(&state_)) {
     if (!claiming->retry || now < *claiming->retry) return;
     claiming->retry.reset();
     actions.push_back(StartClaim{generation_});
-  }
-}
-
-// --- the standby guest ---------------------------------------------------------------------------
-
-void Core::standby_changed(bool ready) {
-  preparing_ = false;
-  standby_ready_ = ready;
-  // A fresh process has nothing of the memory that lives in it: it is flushed again.
-  flushed_ = Epoch{0};
-  flush_void_ = flushing_;
-}
-
-void Core::on(const StandbyReady&, Instant now, Actions& actions) {
-  standby_changed(true);
-  if (std::holds_alternative<Ended>(state_)) return;
-  if (auto* joining = std::get_if<Joining>(&state_)) {
-    if (!joining->asking) joining->retry = now;
-    on(Tick{}, now, actions);
-  } else if (auto* takeover = std::get_if<TakingOver>(&state_)) {
-    advance(*takeover, actions);
-  } else {
-    flush(actions);
-  }
-}
-
-void Core::on(const StandbyFailed& event, Instant now, Actions& actions) {
-  standby_changed(false);
-  if (auto* takeover = std::get_if<TakingOver>(&state_)) {
-    // Loading and resuming are answered with LoadFailed; failed waits for the operator.
-    const bool waiting = takeover->step == Step::flushing || takeover->step == Step::preparing;
-    if (waiting) try_again(*takeover, event.error.text(), actions);
-    return;
-  }
-  standby_retry_ = now + config_.standby_retry;
-  if (auto* joining = std::get_if<Joining>(&state_)) joining->trouble = event.error.text();
-}
-
-// --- joining and receiving -----------------------------------------------------------------------
-
-void Core::on(const Joined& event, Instant, Actions& actions) {
-  if (!std::holds_alternative<Joining>(state_)) {
-    actions.push_back(EndSession{event.session, "not joining any more"});
-    return;
-  }
-  generation_ = event.generation;
-  committed_ = Epoch{0};
-  flushed_ = Epoch{0};
-  state_ = Receiving{event.session, event.host};
-}
-
-void Core::on(const JoinFailed& event, Instant now, Actions&) {
-  if (auto* joining = std::get_if<Joining>(&state_)) {
-    *joining = Joining{event.error.text(), now + config_.join_retry, false};
-  }
-}
-
-void Core::on(const StagedComplete& event, Instant now, Actions& actions) {
-  if (session() != event.session) return;
-  if (event.epoch != committed_.next()) {
-    // The stager checks this too; a core that relied on it could acknowledge what it lacks.
-    const Error error{"out-of-order",
-                      "checkpoint " + std::to_string(event.epoch.value) + " arrived where " +
-                          std::to_string(committed_.next().value) + " was due",
-                      "run the same version of colo on both hosts"};
-    // Told at once: a primary that is well must have its head start.
-    if (!std::holds_alternative<Receiving>(state_)) {
-      actions.push_back(EndSession{event.session, error.text()});
-    }
-    on(PeerSuspected{event.session, error, true}, now, actions);
-    return;
-  }
-  if (auto* suspecting = std::get_if<Suspecting>(&state_)) {
-    if (suspecting->lane_closed) return;
-    state_ = Standby{suspecting->session, suspecting->host};
-  }
-  committed_ = event.epoch;
-  actions.push_back(Commit{event.session, event.epoch});
-  actions.push_back(Acknowledge{event.session, generation_, event.epoch});
-  if (auto* receiving = std::get_if<Receiving>(&state_)) {
-    state_ = Standby{receiving->session, std::move(receiving->host)};
-  }
-  flush(actions);
-}
-
-void Core::flush(Actions& actions) {
-  // Without a standby there is nothing to flush into; StandbyReady flushes all of it.
-  if (!standby_ready_ || flushing_ || committed_ == Epoch{0} || flushed_ == committed_) return;
-  flushing_ = true;
-  flush_retry_.reset();
-  actions.push_back(StartFlush{});
-}
-
-void Core::on(const Flushed& event, Instant now, Actions& actions) {
-  flushing_ = false;
-  if (!std::exchange(flush_void_, false)) flushed_ = event.epoch;
-  if (std::holds_alternative<Ended>(state_)) return;
-  if (std::holds_alternative<Joining>(state_)) {
-    on(Tick{}, now, actions);
-    return;
-  }
-  if (auto* takeover = std::get_if<TakingOver>(&state_)) {
-    advance(*takeover, actions);
-  } else {
-    flush(actions);
-  }
-}
-
-void Core::on(const FlushFailed& event, Instant now, Actions& actions) {
-  flushing_ = false;
-  const bool into_the_standby = !std::exchange(flush_void_, false);
-  auto* takeover = std::get_if<TakingOver>(&state_);
-  if (takeover == nullptr) {
-    flush_retry_ = now + config_.flush_retry;
-  } else if (takeover->step == Step::flushing && into_the_standby) {
-    // Counted, so that a flush which cannot succeed ends before the operator instead of never.
-    try_again(*takeover, event.error.text(), actions);
-  } else {
-    advance(*takeover, actions);
+  } else if (auto* giving = std::get_if<GivingBack>(&state_)) {
+    if (!giving->retry || now < *giving->retry) return;
+    giving->retry.reset();
+    actions.push_back(StartClaim{generation_, For::peer});
   }
 }
 

@@ -2,18 +2,27 @@
 // deadline. No clock, socket, thread, random number or log inside.
 //
 //   Joining --joined--> Receiving --first commit--> Standby
-//   Standby --peer suspected--> Suspecting --head start over--> Claiming
+//   Standby --peer suspected--> Suspecting --grace and head start over--> Claiming
+//                                          --heard, or joined again with what is held--> Standby
 //   Standby --peer gone--> Claiming      Standby --operator's takeover--> Claiming
-//   Claiming --won--> TakingOver (flush -> load -> run) --> Live     --lost--> Joining
+//   Standby --switchover--> HandingOver (flush -> load) --told to go--> Claiming
+//   Claiming --won--> TakingOver (flush -> load -> acquire -> run) --> Live     --lost--> Joining
+//   TakingOver failed --given back--> GivingBack --> Joining
 //   any --stop--> Ended, once a claim under way is answered; what it won is given up
 //
 // Begin with a Tick: it starts the standby guest. Live is the end of this core: the engine goes on
 // as a primary.
 //
+// What is held of the primary's memory outlives a session. It can be taken over from only while
+// nobody can have gone on from it (Keeps::takeable); otherwise it only saves bytes at the next
+// Join.
+//
 // L2: Load follows a Flushed of the committed epoch only. Commit is whole or nothing.
-// L3: the committed checkpoint is kept until the guest runs here or the claim is lost; a failed
-//     flush or load is tried again from its start.
-// L4: Run follows ClaimWon only. Receiving never claims: it has no complete checkpoint.
+// L3: the committed checkpoint is kept until the guest runs here or the primary sends a whole copy;
+// a
+//     failed flush or load is tried again from its start.
+// L4: Run follows ClaimWon only. Receiving never claims: it has no checkpoint to take over from.
+// L5: a takeover that failed is given back as soon as the peer is heard to keep its guest.
 // Threads: none. Errors: a request that cannot be met is refused with a reason; a fact never is.
 #pragma once
 
@@ -32,8 +41,34 @@ struct CoreConfig {
   Duration join_retry = std::chrono::milliseconds(500);
   Duration standby_retry = std::chrono::seconds(2);
   Duration flush_retry = std::chrono::milliseconds(200);
+  // How long a primary that is only suspected may take to come back, beyond the head start. 0:
+  // none, and a session that was suspected is not resumed.
+  Duration grace{0};
+  // The detectors': an engine that starts with a kept checkpoint waits as long for the primary, and
+  // what a peer was heard to say counts as long.
+  Duration lost_after = std::chrono::seconds(1);
   // Loads tried with a fresh standby each before the operator is asked.
   std::uint32_t load_attempts = 3;
+};
+
+// A complete checkpoint that an earlier run of this engine left. takeable: the arbiter says that
+// its generation is current and the peer owns it; otherwise it is only a base.
+struct Kept {
+  Generation generation;
+  Epoch epoch;
+  bool takeable = false;
+};
+
+// What the committed checkpoint is good for.
+enum class Keeps {
+  nothing,
+  base,         // the primary may have spoken beyond it: it only saves bytes
+  last_resort,  // given back, and the peer was not heard to run since: for the operator's word only
+  takeable,
+};
+struct Held {
+  Generation generation;  // in which it was committed
+  Epoch epoch;
 };
 
 struct Joining {
@@ -50,27 +85,49 @@ struct Standby {
   std::string host;
 };
 struct Suspecting {
-  Session session;
+  std::optional<Session> session;  // empty once this side has ended it, to join anew
   std::string host;
   Error cause;
-  Instant until{};
+  Instant until = Instant::max();  // then it claims
   bool lane_closed = false;
+  // With a grace: when to join anew. Before it the old session may still bring better news: its
+  // peer is heard again, or is gone for certain.
+  std::optional<Instant> redial;
+  bool asking = false;  // a Join is under way
+  std::string trouble;  // why the last one failed
+};
+enum class Handover { preparing, flushing, loading, loaded };
+struct HandingOver {
+  Session session;
+  std::string host;
+  Handover step = Handover::preparing;
 };
 struct Claiming {
   std::string cause;
   std::optional<Instant> retry;  // empty while a claim is under way
   std::string trouble;
-  // Asked for by the operator while the primary is well: it is told only with the claim's answer,
-  // or it would claim too, and be first.
+  // Asked for by the operator, or by the primary at a switchover, while the primary is well: it is
+  // told only with the claim's answer, or it would claim too, and be first.
   std::optional<Session> open;
+  bool quiet = false;  // it began so
+  bool switchover = false;
 };
-enum class Step { flushing, preparing, loading, resuming, failed };
+enum class Step { flushing, preparing, loading, acquiring, resuming, failed };
 struct TakingOver {
   std::string cause;
   Step step = Step::flushing;
   std::uint32_t attempt = 1;
   std::string trouble;
-  std::optional<Instant> retry;
+  bool acquired = false;  // the resources
+  bool quiet = false;     // claimed while the primary was well: it keeps its guest
+  bool switchover = false;
+};
+// The claim in the peer's name; the resources are released before it.
+struct GivingBack {
+  std::string cause;
+  bool releasing = true;
+  std::optional<Instant> retry;  // empty while a claim is under way
+  std::string trouble;
 };
 struct Live {
   std::string cause;
@@ -78,14 +135,15 @@ struct Live {
 struct Ended {
   std::string reason;
   bool claim_under_way = false;  // Exit follows its answer
-  bool giving_up = false;        // that claim is for nobody
+  bool giving_up = false;        // that claim is for somebody else
+  For heir = For::nobody;        // who gets what a claim in our own name wins
 };
-using State =
-    std::variant<Joining, Receiving, Standby, Suspecting, Claiming, TakingOver, Live, Ended>;
+using State = std::variant<Joining, Receiving, Standby, Suspecting, HandingOver, Claiming,
+                           TakingOver, GivingBack, Live, Ended>;
 
 class Core {
  public:
-  explicit Core(CoreConfig config);
+  explicit Core(CoreConfig config, std::optional<Kept> kept = std::nullopt);
 
   void step(const Event& event, Instant now, std::vector<Action>& actions);
   [[nodiscard]] std::optional<Instant> deadline() const;
@@ -94,6 +152,11 @@ class Core {
   [[nodiscard]] Generation generation() const { return generation_; }
   [[nodiscard]] Epoch committed() const { return committed_; }
   [[nodiscard]] Epoch flushed() const { return flushed_; }
+  [[nodiscard]] Keeps keeps() const { return keeps_; }
+  // What a hello offers; empty where no complete checkpoint is held.
+  [[nodiscard]] std::optional<Held> held() const;
+  // The standby has loaded the committed checkpoint.
+  [[nodiscard]] bool loaded() const { return loaded_ != Epoch{0} && loaded_ == committed_; }
   [[nodiscard]] const std::optional<Error>& refusal() const { return refusal_; }
 
  private:
@@ -110,35 +173,79 @@ class Core {
   void on(const ClaimUnanswered& event, Instant now, Actions& actions);
   void on(const Loaded& event, Instant now, Actions& actions);
   void on(const LoadFailed& event, Instant now, Actions& actions);
+  void on(const Acquired& event, Instant now, Actions& actions);
+  void on(const AcquireFailed& event, Instant now, Actions& actions);
+  void on(const Released& event, Instant now, Actions& actions);
   void on(const GuestRuns& event, Instant now, Actions& actions);
+  void on(const HandoverAsked& event, Instant now, Actions& actions);
+  void on(const GoAsked& event, Instant now, Actions& actions);
+  void on(const CancelAsked& event, Instant now, Actions& actions);
+  void on(const PeerRuns& event, Instant now, Actions& actions);
+  void on(const PeerKeepsGuest& event, Instant now, Actions& actions);
   void on(const StandbyReady& event, Instant now, Actions& actions);
   void on(const StandbyFailed& event, Instant now, Actions& actions);
   void on(const Tick& event, Instant now, Actions& actions);
   void on(const TakeoverAsked& event, Instant now, Actions& actions);
+  void on(const GiveBackAsked& event, Instant now, Actions& actions);
   void on(const StopAsked& event, Instant now, Actions& actions);
 
-  [[nodiscard]] std::optional<Session> session() const;  // of Receiving, Standby, Suspecting
-  void claim(std::string cause, std::string farewell, Actions& actions);
-  void claim_quietly(std::string cause, Actions& actions);
-  void end_open_session(Actions& actions);
-  void answered_after_stop(const heartbeat::ClaimAnswer* answer, Actions& actions);
+  // of Receiving, Standby, HandingOver, Suspecting
+  [[nodiscard]] std::optional<Session> session() const;
+
+  [[nodiscard]] std::string host() const;  // of that session
+
+  // sessions
+  [[nodiscard]] bool can_dial() const;
+  void dial(Actions& actions);
+  void stop_dialling(Actions& actions);
+  void join(const Joined& event, Instant now, Actions& actions);
+  void rejoin_suspect(const Joined& event, Suspecting& suspecting, Instant now, Actions& actions);
+  void receive(const Joined& event, Actions& actions);
   void rejoin(std::string trouble, Instant now, Actions& actions);
-  void flush(Actions& actions);
+  void stand_by(Session session, std::string host, Actions& actions);
+  void forget(Actions& actions);
+
+  // the standby guest
   void standby_changed(bool ready);
+  void prepare_standby(Actions& actions);
+  void replace_if_used(Actions& actions);
+  void flush(Actions& actions);
+  void load(Actions& actions);
+  void tick_standby(Instant now, Actions& actions);
+  [[nodiscard]] bool takes_it() const;
+  [[nodiscard]] bool lacks_standby() const;
+
+  // claims and takeovers
+  void claim(std::string cause, std::string farewell, Actions& actions);
+  void claim_quietly(std::string cause, bool switchover, Actions& actions);
+  void end_open_session(Actions& actions);
+  void take_over(Generation generation, Actions& actions);
+  [[nodiscard]] For heir(Instant now) const;
+  void answered_after_stop(const heartbeat::ClaimAnswer* answer, Actions& actions);
   void advance(TakingOver& takeover, Actions& actions);
+  void advance(HandingOver& handing, Actions& actions);
+  void fail_handover(const Error& error, Actions& actions);
   void try_again(TakingOver& takeover, std::string trouble, Actions& actions);
+  void run(TakingOver& takeover, Actions& actions);
+  void give_back(std::string cause, Actions& actions);
+  void given_back(Generation generation, Instant now, Actions& actions);
 
   CoreConfig config_;
   State state_;
   Generation generation_{0};  // of the session, then of our own ownership
+  Generation held_in_{0};     // in which committed_ was committed
   Epoch committed_{0};
+  Keeps keeps_ = Keeps::nothing;  // of committed_
   Epoch flushed_{0};
+  std::optional<Epoch> loading_;  // a Load is under way; nothing else touches the standby meanwhile
+  Epoch loaded_{0};               // into this standby, which then is good for nothing else
   bool flushing_ = false;
   bool flush_void_ = false;  // the standby changed under the running flush: it counts for nothing
   std::optional<Instant> flush_retry_;
   bool standby_ready_ = false;
   bool preparing_ = false;
   std::optional<Instant> standby_retry_;
+  std::optional<Instant> peer_keeps_until_;  // the peer was heard to keep its guest
   std::optional<Error> refusal_;
 };
 

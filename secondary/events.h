@@ -1,12 +1,14 @@
 // What the secondary's core hears and what it orders. See primary/events.h for facts and requests.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 
 #include "base/result.h"
 #include "base/types.h"
 #include "heartbeat/arbiter.h"
+#include "heartbeat/claim_for.h"
 
 namespace colo::secondary {
 
@@ -14,10 +16,14 @@ namespace colo::secondary {
 using Session = Ordinal<struct SecondarySessionTag>;
 
 // --- facts -------------------------------------------------------------------------------------
-struct Joined {  // welcomed, bulk lane attached: checkpoints may arrive
+// Welcomed, bulk lane attached: checkpoints may arrive. Nothing of the cache is touched before it:
+// the core may answer with EndSession (then what was held stays as it is) or with Forget (then a
+// new cache is made for the whole copy).
+struct Joined {
   Session session;
   std::string host;
   Generation generation;
+  std::optional<Epoch> base{};  // the checkpoint of ours that the primary goes on from
 };
 struct JoinFailed {
   Error error;
@@ -55,11 +61,37 @@ struct ClaimAnswered {
 struct ClaimUnanswered {
   Error error;
 };
+// Each Load is answered exactly once; also where its standby dies meanwhile (then LoadFailed comes,
+// and no StandbyFailed). The same for Run: GuestRuns or LoadFailed.
 struct Loaded {};
 struct LoadFailed {
   Error error;
 };
+struct Acquired {};
+struct AcquireFailed {  // names the hook
+  Error error;
+};
+struct Released {};  // the answer to ReleaseResources; hooks that failed are only logged
 struct GuestRuns {};
+// The primary's words of a switchover.
+struct HandoverAsked {
+  Session session;
+  Epoch epoch;
+};
+struct GoAsked {
+  Session session;
+};
+struct CancelAsked {
+  Session session;
+  std::string reason;
+};
+// A heartbeat says that the peer owns this generation and its guest runs there.
+struct PeerRuns {
+  Generation generation;
+};
+// A heartbeat says that the peer lost the guest and keeps it paused: it could resume it. Both are
+// fed as often as they are heard, with or without a session.
+struct PeerKeepsGuest {};
 struct StandbyReady {};
 // It could not be started, or it ended before it was needed. The end of one that PrepareStandby
 // replaced is not reported.
@@ -69,16 +101,22 @@ struct StandbyFailed {
 struct Tick {};
 
 // --- requests ----------------------------------------------------------------------------------
-struct TakeoverAsked {};
+struct TakeoverAsked {};  // also: try again what failed
+struct GiveBackAsked {};  // stop the takeover: let the peer, which keeps its guest, have it back
 struct StopAsked {};
 
-using Event =
-    std::variant<Joined, JoinFailed, StagedComplete, Flushed, FlushFailed, PeerGone, PeerSuspected,
-                 PeerHeard, ClaimAnswered, ClaimUnanswered, Loaded, LoadFailed, GuestRuns,
-                 StandbyReady, StandbyFailed, Tick, TakeoverAsked, StopAsked>;
+using Event = std::variant<Joined, JoinFailed, StagedComplete, Flushed, FlushFailed, PeerGone,
+                           PeerSuspected, PeerHeard, ClaimAnswered, ClaimUnanswered, Loaded,
+                           LoadFailed, Acquired, AcquireFailed, Released, GuestRuns, HandoverAsked,
+                           GoAsked, CancelAsked, PeerRuns, PeerKeepsGuest, StandbyReady,
+                           StandbyFailed, Tick, TakeoverAsked, GiveBackAsked, StopAsked>;
 
 // --- actions -----------------------------------------------------------------------------------
-struct Join {};  // dial the primary once; answer: Joined or JoinFailed
+using heartbeat::For;
+// Dial the primary once, telling it what is held; answer: Joined or JoinFailed. What is held is
+// what Core::held() says, and for an unfinished first copy the pages that arrived.
+struct Join {};
+struct StopJoin {};  // give the Join under way up: neither answer comes any more
 // The staged checkpoint becomes the committed one. Comes before the Acknowledge of its epoch.
 struct Commit {
   Session session;
@@ -92,25 +130,47 @@ struct Acknowledge {
 struct StartFlush {};  // answer: Flushed or FlushFailed; never two at a time
 struct StartClaim {
   Generation from;
-  bool nobody = false;  // the operator stopped the takeover: give up what was won
+  For for_whom = For::me;
 };
-// No byte of that session is taken any more; what was staged is dropped. Done before it returns.
+// No byte of that session is taken any more. What was staged is dropped, except of the first copy
+// (its pages are offered at the next Join). Done before it returns.
+// returns: the peer is told that this side closes but lives and may dial again (a refuse, not a
+// goodbye). Otherwise: told as a goodbye if there is a reason. Nothing is told where it is empty.
 struct EndSession {
   Session session;
-  std::string reason;  // told to the peer if it still listens
+  std::string reason;
+  bool returns = false;
 };
-struct Forget {};          // drop the committed checkpoint too: the claim was lost
+// Drop all that is held of the primary's memory, committed or not.
+struct Forget {};
 struct PrepareStandby {};  // start a (new) standby guest; answer: StandbyReady or StandbyFailed
 struct Load {};            // device state into the standby; answer: Loaded or LoadFailed
+// The hooks, as in the primary's; acquire goes on from the hook that failed. Answers: Acquired or
+// AcquireFailed; Released.
+struct AcquireResources {};
+struct ReleaseResources {};
 // Open the output, resume, announce; answer: GuestRuns or LoadFailed. LoadFailed only if the guest
 // did not run at all: what it sent must stay part of its past (L1).
 struct Run {
   Generation generation;
 };
+struct TellLoaded {
+  Session session;
+  Epoch epoch;
+};
+struct TellLoadFailed {
+  Session session;
+  Epoch epoch;
+  Error error;
+};
+struct TellTookOver {
+  Session session;
+};
 struct EndGuest {};
 struct Exit {};
 
-using Action = std::variant<Join, Commit, Acknowledge, StartFlush, StartClaim, EndSession, Forget,
-                            PrepareStandby, Load, Run, EndGuest, Exit>;
+using Action = std::variant<Join, StopJoin, Commit, Acknowledge, StartFlush, StartClaim, EndSession,
+                            Forget, PrepareStandby, Load, AcquireResources, ReleaseResources, Run,
+                            TellLoaded, TellLoadFailed, TellTookOver, EndGuest, Exit>;
 
 }  // namespace colo::secondary

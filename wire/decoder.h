@@ -46,7 +46,7 @@ class FrameDecoder {
 };
 
 // Control frames are small: the bound of a control lane.
-inline constexpr std::uint32_t control_body_bytes_max = 128U << 10;
+inline constexpr std::uint32_t control_body_bytes_max = 256U << 10;
 
 // One whole frame that fills a datagram. Datagrams are lost and overtake each other, so the
 // sequence is the caller's to judge. The body points into `datagram`.

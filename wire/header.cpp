@@ -45,6 +45,18 @@ std::string_view name(Kind kind) {
       return "alive";
     case Kind::progress:
       return "progress";
+    case Kind::handover:
+      return "handover";
+    case Kind::loaded:
+      return "loaded";
+    case Kind::load_failed:
+      return "load_failed";
+    case Kind::go:
+      return "go";
+    case Kind::cancel:
+      return "cancel";
+    case Kind::took_over:
+      return "took_over";
     case Kind::attach:
       return "attach";
     case Kind::pages:

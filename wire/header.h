@@ -24,14 +24,20 @@ inline constexpr std::uint32_t body_bytes_max = 2U << 20;
 enum class Kind : std::uint16_t {
   invalid = 0,
   // control lane
-  hello = 1,        // secondary -> primary: who I am, what I hold
-  welcome = 2,      // primary -> secondary: accepted; session token for the bulk lane
-  refuse = 3,       // either: names what differs or what is wrong; the sender closes
-  committed = 4,    // secondary -> primary: epoch is complete and takeable
-  goodbye = 5,      // either: I end or leave on purpose, with a reason; the sender closes
-  guest_ended = 6,  // primary -> secondary: the guest's process died; take over
-  alive = 7,        // either, UDP and control lane: heartbeat
-  progress = 8,     // primary -> secondary: initial copy, for the secondary's status
+  hello = 1,         // secondary -> primary: who I am, what I hold
+  welcome = 2,       // primary -> secondary: accepted; session token for the bulk lane
+  refuse = 3,        // either: names what differs or what is wrong; the sender closes
+  committed = 4,     // secondary -> primary: epoch is complete and takeable
+  goodbye = 5,       // either: I end or leave on purpose, with a reason; the sender closes
+  guest_ended = 6,   // primary -> secondary: the guest's process died; take over
+  alive = 7,         // either, UDP and control lane: heartbeat
+  progress = 8,      // primary -> secondary: initial copy, for the secondary's status
+  handover = 9,      // primary -> secondary: load the last checkpoint, the guest stands still
+  loaded = 10,       // secondary -> primary
+  load_failed = 11,  // secondary -> primary: it will not take the guest
+  go = 12,           // primary -> secondary: claim and run
+  cancel = 13,       // primary -> secondary: no switchover, the guest runs on here
+  took_over = 14,    // secondary -> primary: the claim was won
   // bulk lane
   attach = 16,        // secondary -> primary, first on the bulk lane: the session token
   pages = 17,         // a batch of pages of one region

@@ -1,5 +1,7 @@
 #include "wire/messages.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "wire/bytes.h"
 #include "wire/decoder.h"
@@ -9,11 +11,16 @@ namespace colo::wire {
 
 namespace {
 
-// The largest hello or welcome: six texts, a token, the layout at its limits.
-constexpr std::size_t agreement_bytes_max = 6 * (2 + text_bytes_max) + sizeof(Token) + 2 +
-                                            regions_max * (2 + region_name_bytes_max + 9) +
-                                            sizeof(std::uint64_t);
-static_assert(agreement_bytes_max <= control_body_bytes_max, "a hello fits a control frame");
+// The largest hello: seven texts, the layout and what is held at their limits. A welcome is
+// smaller.
+constexpr std::size_t range_bytes = 2 + 8 + 8;
+constexpr std::size_t held_bytes_max =
+    1 + (2 + text_bytes_max) + sizeof(Token) + 8 + 8 + 2 + held_ranges_max * range_bytes;
+constexpr std::size_t hello_bytes_max = 6 * (2 + text_bytes_max) + 2 +
+                                        regions_max * (2 + region_name_bytes_max + 9) +
+                                        sizeof(std::uint64_t) + held_bytes_max;
+static_assert(hello_bytes_max <= control_body_bytes_max, "a hello fits a control frame");
+static_assert(regions_max <= 0xffff && held_ranges_max <= 0xffff, "their numbers fit a u16");
 
 template <class Write>
 Bytes frame_of(Kind kind, FrameNumbers numbers, Write write) {
@@ -72,6 +79,89 @@ Agreement read_agreement(ByteReader& in) {
   return agreement;
 }
 
+void write_held(ByteWriter& out, const std::optional<Held>& held) {
+  out.flag(held.has_value());
+  if (!held) return;
+  out.text(held->primary_run, text_bytes_max);
+  out.raw(held->lineage);
+  out.integer(held->generation.value);
+  out.integer(held->epoch.value);
+  COLO_CHECK(held->pages.empty() || held->epoch == Epoch{0});
+  const std::size_t ranges = std::min(held->pages.size(), held_ranges_max);
+  out.integer(static_cast<std::uint16_t>(ranges));
+  for (std::size_t i = 0; i < ranges; ++i) {
+    const PageRange& range = held->pages[i];
+    out.integer(static_cast<std::uint16_t>(range.region));
+    out.integer(range.first);
+    out.integer(range.count);
+  }
+}
+
+// Ranges of the layout, in ascending order and apart, so that whoever walks them meets no page
+// twice.
+PageRange read_range(ByteReader& in, const MemoryLayout& layout, const Held& held) {
+  PageRange range;
+  range.region = in.integer<std::uint16_t>("held region");
+  range.first = in.number("first held page", region_pages_max);
+  range.count = in.number("held pages", region_pages_max);
+  if (!in.good()) return range;
+  if (range.region >= layout.size()) {
+    in.refuse("held region", std::to_string(range.region) + " is none of the layout");
+  } else if (range.count == 0 || range.first + range.count > layout[range.region].pages) {
+    in.refuse("held pages", std::to_string(range.count) + " from " + std::to_string(range.first) +
+                                " are none of region " + std::to_string(range.region));
+  } else if (!held.pages.empty()) {
+    const PageRange& last = held.pages.back();
+    const bool after = range.region > last.region ||
+                       (range.region == last.region && range.first >= last.first + last.count);
+    if (!after) in.refuse("held pages", "not in ascending order");
+  }
+  return range;
+}
+
+std::optional<Held> read_held(ByteReader& in, const MemoryLayout& layout) {
+  if (!in.flag("holds")) return std::nullopt;
+  Held held;
+  held.primary_run = in.text("held run", text_bytes_max);
+  held.lineage = in.array<sizeof(Token)>("lineage");
+  held.generation = Generation{in.integer<std::uint64_t>("held generation")};
+  held.epoch = Epoch{in.integer<std::uint64_t>("held epoch")};
+  const auto ranges = in.integer<std::uint16_t>("range count");
+  const std::size_t most = held.epoch == Epoch{0} ? held_ranges_max : 0;
+  if (ranges > most) {
+    in.refuse("range count", std::to_string(ranges) + ", at most " + std::to_string(most));
+  }
+  for (std::size_t i = 0; i < ranges && in.good(); ++i) {
+    held.pages.push_back(read_range(in, layout, held));
+  }
+  return held;
+}
+
+Bytes error_frame(Kind kind, const Error& error, FrameNumbers numbers) {
+  return frame_of(kind, numbers, [&](ByteWriter& out) {
+    out.text(error.word, text_bytes_max);
+    out.text(error.reason, text_bytes_max);
+    out.text(error.remedy, text_bytes_max);
+  });
+}
+template <class Message>
+Result<Message> error_message(Kind kind, ByteView body) {
+  return message_of<Message>(kind, body, [](ByteReader& in, Message& message) {
+    message.error.word = in.text("word", text_bytes_max);
+    message.error.reason = in.text("reason", text_bytes_max);
+    message.error.remedy = in.text("remedy", text_bytes_max);
+  });
+}
+
+// A message that says all by its kind and header.
+Bytes bare_frame(Kind kind, FrameNumbers numbers) {
+  return frame_of(kind, numbers, [](ByteWriter&) {});
+}
+template <class Message>
+Result<Message> bare_message(Kind kind, ByteView body) {
+  return message_of<Message>(kind, body, [](ByteReader&, Message&) {});
+}
+
 }  // namespace
 
 Bytes encode(const Hello& hello, FrameNumbers numbers) {
@@ -79,6 +169,7 @@ Bytes encode(const Hello& hello, FrameNumbers numbers) {
     out.text(hello.host, text_bytes_max);
     out.text(hello.run, text_bytes_max);
     write_agreement(out, hello.agreement);
+    write_held(out, hello.held);
   });
 }
 
@@ -87,6 +178,7 @@ Result<Hello> decode_hello(ByteView body) {
     hello.host = in.text("host", text_bytes_max);
     hello.run = in.text("run", text_bytes_max);
     hello.agreement = read_agreement(in);
+    hello.held = read_held(in, hello.agreement.layout);
   });
 }
 
@@ -96,6 +188,7 @@ Bytes encode(const Welcome& welcome, FrameNumbers numbers) {
     out.text(welcome.run, text_bytes_max);
     out.raw(welcome.session);
     write_agreement(out, welcome.agreement);
+    out.flag(welcome.resumes);
   });
 }
 
@@ -105,31 +198,22 @@ Result<Welcome> decode_welcome(ByteView body) {
     welcome.run = in.text("run", text_bytes_max);
     welcome.session = in.array<sizeof(Token)>("session");
     welcome.agreement = read_agreement(in);
+    welcome.resumes = in.flag("resumes");
   });
 }
 
 Bytes encode(const Refuse& refuse, FrameNumbers numbers) {
-  return frame_of(Kind::refuse, numbers, [&](ByteWriter& out) {
-    out.text(refuse.error.word, text_bytes_max);
-    out.text(refuse.error.reason, text_bytes_max);
-    out.text(refuse.error.remedy, text_bytes_max);
-  });
+  return error_frame(Kind::refuse, refuse.error, numbers);
 }
 
-Result<Refuse> decode_refuse(ByteView body) {
-  return message_of<Refuse>(Kind::refuse, body, [](ByteReader& in, Refuse& refuse) {
-    refuse.error.word = in.text("word", text_bytes_max);
-    refuse.error.reason = in.text("reason", text_bytes_max);
-    refuse.error.remedy = in.text("remedy", text_bytes_max);
-  });
-}
+Result<Refuse> decode_refuse(ByteView body) { return error_message<Refuse>(Kind::refuse, body); }
 
 Bytes encode(const Committed&, FrameNumbers numbers) {
-  return frame_of(Kind::committed, numbers, [](ByteWriter&) {});
+  return bare_frame(Kind::committed, numbers);
 }
 
 Result<Committed> decode_committed(ByteView body) {
-  return message_of<Committed>(Kind::committed, body, [](ByteReader&, Committed&) {});
+  return bare_message<Committed>(Kind::committed, body);
 }
 
 Bytes encode(const Goodbye& goodbye, FrameNumbers numbers) {
@@ -183,6 +267,39 @@ Result<Alive> decode_alive(ByteView body) {
       in.refuse("guest", "nobody owns generation 0");
     }
   });
+}
+
+Bytes encode(const Handover&, FrameNumbers numbers) { return bare_frame(Kind::handover, numbers); }
+Result<Handover> decode_handover(ByteView body) {
+  return bare_message<Handover>(Kind::handover, body);
+}
+
+Bytes encode(const Loaded&, FrameNumbers numbers) { return bare_frame(Kind::loaded, numbers); }
+Result<Loaded> decode_loaded(ByteView body) { return bare_message<Loaded>(Kind::loaded, body); }
+
+Bytes encode(const LoadFailed& failed, FrameNumbers numbers) {
+  return error_frame(Kind::load_failed, failed.error, numbers);
+}
+Result<LoadFailed> decode_load_failed(ByteView body) {
+  return error_message<LoadFailed>(Kind::load_failed, body);
+}
+
+Bytes encode(const Go&, FrameNumbers numbers) { return bare_frame(Kind::go, numbers); }
+Result<Go> decode_go(ByteView body) { return bare_message<Go>(Kind::go, body); }
+
+Bytes encode(const Cancel& cancel, FrameNumbers numbers) {
+  return frame_of(Kind::cancel, numbers,
+                  [&](ByteWriter& out) { out.text(cancel.reason, text_bytes_max); });
+}
+Result<Cancel> decode_cancel(ByteView body) {
+  return message_of<Cancel>(Kind::cancel, body, [](ByteReader& in, Cancel& cancel) {
+    cancel.reason = in.text("reason", text_bytes_max);
+  });
+}
+
+Bytes encode(const TookOver&, FrameNumbers numbers) { return bare_frame(Kind::took_over, numbers); }
+Result<TookOver> decode_took_over(ByteView body) {
+  return bare_message<TookOver>(Kind::took_over, body);
 }
 
 Bytes encode(const Progress& progress, FrameNumbers numbers) {

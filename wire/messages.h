@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/types.h"
@@ -21,6 +23,10 @@ inline constexpr std::size_t regions_max = 256;
 inline constexpr std::size_t region_name_bytes_max = 255;
 // 4 PiB a region: then the bytes of 256 regions fit a u64 with room to spare.
 inline constexpr std::uint64_t region_pages_max = 1ULL << 40;
+
+// What of an unfinished first copy a secondary offers to keep. Dropping some only costs their
+// bytes.
+inline constexpr std::size_t held_ranges_max = 4096;
 
 using Token = std::array<std::byte, 16>;
 using Hash128 = std::array<std::byte, 16>;
@@ -39,16 +45,30 @@ struct Agreement {
 // "machine type differs: pc-q35-7.2 here, pc-i440fx-7.2 there".
 [[nodiscard]] std::string difference(const Agreement& ours, const Agreement& theirs);
 
+// What a secondary holds of an earlier session: a session may go on from it.
+struct Held {
+  std::string primary_run;  // of the welcome that began the lineage
+  // Names the lineage: the token of the last welcome that did not resume. The token of a session
+  // that resumed names nothing beyond its bulk lane.
+  Token lineage{};
+  Generation generation;  // in which that checkpoint was committed
+  Epoch epoch;
+  std::vector<PageRange> pages;  // only for epoch 0: of the first copy, in ascending order
+};
 struct Hello {
   std::string host;
   std::string run;  // random word per engine process
   Agreement agreement;
+  std::optional<Held> held{};
 };
 struct Welcome {
   std::string host;
   std::string run;
   Token session{};
   Agreement agreement;
+  // The session goes on from what was held: the base is header.epoch, the open checkpoint the one
+  // after it. Otherwise header.epoch is 0 and a whole copy follows.
+  bool resumes = false;
 };
 struct Refuse {
   Error error;
@@ -74,6 +94,17 @@ struct Alive {
   // REQUIRES, and decoding checks: no guest runs in generation 0.
   GuestHere guest = GuestHere::none;
 };
+// The switchover; header.epoch is the checkpoint's number.
+struct Handover {};  // load this checkpoint and say so
+struct Loaded {};
+struct LoadFailed {
+  Error error;
+};
+struct Go {};  // claim and run
+struct Cancel {
+  std::string reason;
+};
+struct TookOver {};  // the claim was won
 struct Progress {
   std::uint64_t sent_pages = 0;
   std::uint64_t remaining_pages = 0;
@@ -94,7 +125,8 @@ struct Commit {
 
 // A whole frame, header and body, of a message. `sequence` is the lane's next number. Texts are
 // cleaned and cut to their bound.
-// REQUIRES: layout.size() <= regions_max, region pages <= region_pages_max.
+// REQUIRES: layout.size() <= regions_max, region pages <= region_pages_max. Ranges beyond
+// held_ranges_max are not sent.
 struct FrameNumbers {
   Generation generation;
   Epoch epoch;
@@ -108,6 +140,12 @@ struct FrameNumbers {
 [[nodiscard]] Bytes encode(const GuestEnded&, FrameNumbers);
 [[nodiscard]] Bytes encode(const Alive&, FrameNumbers);
 [[nodiscard]] Bytes encode(const Progress&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Handover&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Loaded&, FrameNumbers);
+[[nodiscard]] Bytes encode(const LoadFailed&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Go&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Cancel&, FrameNumbers);
+[[nodiscard]] Bytes encode(const TookOver&, FrameNumbers);
 [[nodiscard]] Bytes encode(const Attach&, FrameNumbers);
 [[nodiscard]] Bytes encode(const DeviceState&, FrameNumbers);
 [[nodiscard]] Bytes encode(const Commit&, FrameNumbers);
@@ -123,6 +161,12 @@ inline constexpr std::size_t device_chunk_bytes = 256U << 10;
 [[nodiscard]] Result<GuestEnded> decode_guest_ended(ByteView body);
 [[nodiscard]] Result<Alive> decode_alive(ByteView body);
 [[nodiscard]] Result<Progress> decode_progress(ByteView body);
+[[nodiscard]] Result<Handover> decode_handover(ByteView body);
+[[nodiscard]] Result<Loaded> decode_loaded(ByteView body);
+[[nodiscard]] Result<LoadFailed> decode_load_failed(ByteView body);
+[[nodiscard]] Result<Go> decode_go(ByteView body);
+[[nodiscard]] Result<Cancel> decode_cancel(ByteView body);
+[[nodiscard]] Result<TookOver> decode_took_over(ByteView body);
 [[nodiscard]] Result<Attach> decode_attach(ByteView body);
 [[nodiscard]] Result<DeviceState> decode_device_state(ByteView body);
 [[nodiscard]] Result<Commit> decode_commit(ByteView body);

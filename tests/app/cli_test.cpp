@@ -61,7 +61,8 @@ TEST_F(Cli, SaysItsVersion) {
 TEST_F(Cli, HelpNamesEveryVerb) {
   const Ran ran = run("--help");
   EXPECT_EQ(ran.status, 0);
-  for (const char* verb : {"run", "check", "keygen", "status", "checkpoint", "takeover", "set"}) {
+  for (const char* verb : {"run", "check", "keygen", "status", "checkpoint", "switchover",
+                           "takeover", "give-back", "set"}) {
     EXPECT_THAT(ran.out, HasSubstr(std::string("\n  ") + verb));
   }
 }
@@ -77,7 +78,8 @@ TEST_F(Cli, BadUsageIsStatusTwo) {
 
 TEST_F(Cli, ABadFileIsStatusTwoForEveryVerbWithAllItsProblems) {
   const std::string bad = scratch.write("bad.toml", "nmae = \"x\"\ndelay = \"5\"\n").string();
-  for (const char* verb : {"run", "check", "status", "checkpoint", "takeover"}) {
+  for (const char* verb :
+       {"run", "check", "status", "checkpoint", "switchover", "takeover", "give-back"}) {
     const Ran ran = run(std::string(verb) + " " + bad);
     EXPECT_EQ(ran.status, 2) << verb;
     EXPECT_THAT(ran.err, HasSubstr(bad + ":1: unknown-key: `nmae`"));
@@ -96,7 +98,8 @@ TEST_F(Cli, AHostThatIsNeitherIsStatusTwoAndToldTheTwo) {
 }
 
 TEST_F(Cli, WithoutAnEngineTheVerbsFailAndSayHowToStartIt) {
-  for (const char* verb : {"status", "status --json", "checkpoint", "takeover"}) {
+  for (const char* verb :
+       {"status", "status --json", "checkpoint", "switchover", "takeover", "give-back"}) {
     const Ran ran = run(std::string(verb) + " " + file + " --host alpha");
     EXPECT_EQ(ran.status, 1) << verb;
     EXPECT_THAT(ran.err, HasSubstr("not-running"));
@@ -113,6 +116,11 @@ TEST_F(Cli, SetKnowsWhatCanBeSet) {
   EXPECT_EQ(value.status, 2);
   EXPECT_THAT(value.err, HasSubstr("must be from 5ms to 1min"));
   EXPECT_EQ(run("set " + file + " delay --host alpha").status, 2);
+  const Ran peer = run("set " + file + " peer=beta:7700 --host alpha");
+  EXPECT_EQ(peer.status, 2);
+  EXPECT_THAT(peer.err, HasSubstr("names are not resolved"));
+  EXPECT_EQ(run("set " + file + " peer-heartbeat=10.0.0.1:7, --host alpha").status, 2);
+  EXPECT_EQ(run("set " + file + " peer=10.0.0.1:7700 --host alpha").status, 1) << "no engine runs";
 }
 
 TEST_F(Cli, KeygenMakesAKeyOnceAndNeverOverwrites) {

@@ -27,6 +27,7 @@ TEST(Config, EveryKeyIsRead) {
   EXPECT_EQ(config->heartbeat.interval, 90ms);
   EXPECT_EQ(config->heartbeat.lost_after, 1s);
   EXPECT_EQ(config->heartbeat.head_start, 300ms);
+  EXPECT_EQ(config->heartbeat.grace, 2s);
   EXPECT_EQ(config->arbiter.directory, "/srv/shared/ledger");
   EXPECT_EQ(config->limits.hold_packets, 16000U);
   EXPECT_EQ(config->limits.hold_bytes, 63U << 20);

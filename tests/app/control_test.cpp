@@ -26,7 +26,7 @@ TEST(ControlRequest, AnUnknownCommandIsToldTheKnownOnes) {
   ASSERT_FALSE(request);
   EXPECT_EQ(request.error().word, "unknown-command");
   EXPECT_THAT(request.error().reason, HasSubstr("\"reboot\""));
-  EXPECT_EQ(request.error().remedy, "known: status, checkpoint, takeover, set");
+  EXPECT_EQ(request.error().remedy, "known: status, checkpoint, switchover, takeover, give-back, set");
 }
 
 TEST(ControlRequest, AnythingElseIsRefused) {

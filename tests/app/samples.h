@@ -40,7 +40,7 @@ outside = { net0 = "unix:/run/own.sock,/run/other.sock" }
 interval = "90ms"
 lost_after = "1s"
 head_start = "300ms"
-
+grace = "2s"
 [arbiter]
 kind = "directory"
 directory = "/srv/shared/ledger"

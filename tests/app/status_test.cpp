@@ -29,6 +29,7 @@ Status protected_primary() {
                  {{"10.77.1.2:7701", "alive", 40.0}, {"192.168.7.2:7701", "quiet", std::nullopt}}};
   status.checkpoints =
       CheckpointStatus{812, PauseFigures{2.1, 4.0, 6.0}, DirtyPageFigures{2000, 3000}, 6651904000};
+  status.session = SessionStatus{true, 700, 512};
   status.hold = HoldStatus{3, 300, 12.0};
   status.owners = {{1, "alpha"}};
   return status;
@@ -47,6 +48,7 @@ Status secondary_that_took_over() {
   status.peer->host = "alpha";
   status.peer->links = {{"10.77.1.1:7701", "silent", 5020.4}};
   status.checkpoints.reset();
+  status.session.reset();
   status.hold = HoldStatus{};
   status.cache = CacheStatus{0, 17, 0, 1 << 20};
   status.takeover = TakeoverStatus{"connection closed by alpha", 1700000000123456789,
@@ -94,6 +96,15 @@ TEST(StatusText, DoesNotSayAllIsCopiedWhileAPageRemains) {
   EXPECT_THAT(to_text(status), HasSubstr("100 %"));
   status.initial_copy = InitialCopy{0, 0, 0};
   EXPECT_THAT(to_text(status), HasSubstr(" 0 %"));
+}
+
+TEST(StatusText, NamesTheStepBehindTheWord) {
+  Status status = protected_primary();
+  status.state = State::handing_over;
+  status.step = "loading";
+  status.reason = "to beta";
+  EXPECT_THAT(to_text(status), testing::StartsWith("HANDING-OVER/loading: to beta\n"));
+  EXPECT_EQ(status_from_json(to_json(status))->step, "loading");
 }
 
 TEST(StatusText, ShowsTheNewestOfManyOwners) {

@@ -136,10 +136,22 @@ TEST_F(BadSecondary, OfAHostThatIsNotInTheFileIsRefused) {
   expect_refused(peer, "wrong-host");
 }
 
-TEST_F(BadSecondary, ThatPretendsToBeTheOneThatIsThereIsRefused) {
-  FakePeer peer = acquainted();
+// The primary cannot tell it from a secondary that started anew and was not heard to end. It costs
+// the session, never the guest, and the honest one comes back.
+TEST(BadTwin, ThatJoinsInTheNameOfTheOneThatIsThereCostsTheSessionAndNothingElse) {
+  Pair pair;
+  pair.protect();
+  pair.talk();
+  ASSERT_TRUE(pair.answers());
+  const io::Key key = *io::read_key_file(pair.folder().key());
+  FakePeer peer = FakePeer::dial(pair.config().own(alpha).listen, key);
+  ASSERT_TRUE(peer.handshake());
   peer.send(wire::encode(wire::Hello{beta, "another run", agreement(pair)}, peer.next()));
-  expect_refused(peer, "not-ready");
+  EXPECT_EQ(peer.refusal(), "not-ready");
+  EXPECT_TRUE(pair.logs(alpha, "joins-anew"));
+  ASSERT_TRUE(pair.answers());
+  EXPECT_TRUE(pair.protected_by(alpha));
+  EXPECT_TRUE(pair.conversation_holds());
 }
 
 TEST_F(BadSecondary, ThatSpeaksNoTlsIsNamed) {

@@ -94,7 +94,9 @@ Pair::Pair(const Settings& settings) : folder_(make_folder()) {
     file.resize(file.rfind(table) + table.size());
     file += settings.arbiter;
   }
-  file += "\n[heartbeat]\nlost_after = \"" + settings.lost_after + "\"\n";
+  file += settings.more;
+  file += "\n[heartbeat]\nlost_after = \"" + settings.lost_after + "\"\ngrace = \"" +
+          settings.grace + "\"\n";
   file += "\n[limits]\nstream_timeout = \"" + settings.stream_timeout + "\"\n";
   if (auto written = demo::write_file(folder_.config(), file); !written) {
     throw std::runtime_error(written.error().text());
@@ -199,6 +201,19 @@ testing::AssertionResult Pair::shows(const std::string& host, const std::string&
 testing::AssertionResult Pair::becomes(const std::string& host, State state) const {
   return shows(host, app::word(state),
                [&](const app::Status& status) { return status.state == state; });
+}
+
+testing::AssertionResult Pair::goes_on_at(const std::string& host) const {
+  return shows(host, "a running guest of its own", [](const app::Status& status) {
+    return status.role == "primary" && status.guest && status.guest->running &&
+           (status.state == State::solo || status.state == State::syncing ||
+            status.state == State::protected_);
+  });
+}
+
+testing::AssertionResult Pair::protected_by(const std::string& host) const {
+  if (auto primary = becomes(host, State::protected_); !primary) return primary;
+  return becomes(host == alpha ? beta : alpha, State::standby);
 }
 
 testing::AssertionResult Pair::owned(const std::string& host, const std::string& by) const {

@@ -41,7 +41,9 @@ struct Settings {
   // Long enough that a busy machine is never mistaken for a dead peer.
   std::string lost_after = "3s";
   std::string stream_timeout = "5s";
-  bool relay = false;  // a link between the hosts that can be cut
+  std::string grace = "0ms";
+  std::string more = {};  // of the configuration file: [[hook]] tables
+  bool relay = false;     // a link between the hosts that can be cut
   bool tls = true;
   std::string arbiter;  // the lines of [arbiter]; empty: a directory
 };
@@ -75,6 +77,10 @@ class Pair {
   // A default one, and a failure of the test, where the engine does not answer.
   [[nodiscard]] app::Status status(const std::string& host) const;
   [[nodiscard]] testing::AssertionResult becomes(const std::string& host, State state) const;
+  // The guest runs there, with a replica or without.
+  [[nodiscard]] testing::AssertionResult goes_on_at(const std::string& host) const;
+  // Protected, with this host as the primary.
+  [[nodiscard]] testing::AssertionResult protected_by(const std::string& host) const;
   [[nodiscard]] testing::AssertionResult shows(
       const std::string& host, const std::string& what,
       const std::function<bool(const app::Status&)>& true_of) const;

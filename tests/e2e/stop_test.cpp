@@ -131,10 +131,17 @@ TEST(Stop, OfAWaitingEngineIsClean) {
 }
 
 TEST(Stop, OfALostPrimaryIsClean) {
-  Pair pair;
+  Settings settings;
+  settings.relay = true;
+  settings.lost_after = "1s";
+  Pair pair(settings);
   pair.protect();
+  // It loses, and does not hear that its successor runs.
+  pair.relay().cut();
   EXPECT_EQ(pair.colo("takeover", beta).status, 0);
   ASSERT_TRUE(pair.becomes(alpha, State::lost));
+  EXPECT_THAT(pair.status(alpha).reason, HasSubstr("beta owns generation 2"));
+  EXPECT_THAT(pair.status(alpha).next, HasSubstr("--host beta"));
   EXPECT_EQ(pair.end(alpha), "exit status 0");
   EXPECT_TRUE(leaves_nothing(pair, alpha));
   EXPECT_EQ(pair.status(beta).state, State::solo);

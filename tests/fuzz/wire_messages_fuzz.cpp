@@ -54,6 +54,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 8:
       check<Progress>(body, decode_progress);
       break;
+    case 9:
+      check<Handover>(body, decode_handover);
+      break;
+    case 10:
+      check<Loaded>(body, decode_loaded);
+      break;
+    case 11:
+      check<LoadFailed>(body, decode_load_failed);
+      break;
+    case 12:
+      check<Go>(body, decode_go);
+      break;
+    case 13:
+      check<Cancel>(body, decode_cancel);
+      break;
+    case 14:
+      check<TookOver>(body, decode_took_over);
+      break;
     case 16:
       check<Attach>(body, decode_attach);
       break;

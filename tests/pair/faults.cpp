@@ -10,6 +10,126 @@ constexpr int always = 1'000'000;
 
 void kill_primary(World& world) { world.kill(Host::alpha, false); }
 
+void switch_over(World& world) {
+  world.ask(Host::alpha, primary::Event(primary::SwitchoverAsked{}));
+}
+void take_over(World& world) {
+  world.ask(Host::beta, secondary::Event(secondary::TakeoverAsked{}));
+}
+
+// What the recovery after a fault has to stand.
+std::vector<Fault> more_faults() {
+  return {
+      {"the link flaps",
+       [](World& w) {
+         for (int i = 0; i < 3; ++i) {
+           w.cut();
+           w.run(milliseconds(1150));
+           w.heal();
+           w.run(milliseconds(350));
+         }
+       }},
+      {"the link is cut for as long as the detectors wait",
+       [](World& w) {
+         w.cut();
+         w.run(milliseconds(1001));
+         w.heal();
+       }},
+      {"the link is cut into the grace",
+       [](World& w) {
+         w.cut();
+         w.run(milliseconds(1200));
+         w.heal();
+       }},
+      {"the link is cut and comes back as the grace ends",
+       [](World& w) {
+         w.cut();
+         w.run(milliseconds(1396));
+         w.heal();
+       }},
+      {"an acknowledgement is lost with the link, which comes back",
+       [](World& w) {
+         w.drop_next_ack();
+         w.run(milliseconds(30));
+         w.cut();
+         w.run(milliseconds(1100));
+         w.heal();
+       }},
+      {"the secondary's engine restarts with its checkpoint",
+       [](World& w) { w.restart_secondary(); }, true},
+      {"the secondary's engine restarts, then the primary is killed",
+       [](World& w) {
+         w.restart_secondary();
+         w.run(milliseconds(700));
+         kill_primary(w);
+       }},
+      {"the primary is killed, then the secondary's engine restarts before it claims",
+       [](World& w) {
+         w.kill(Host::alpha, true);
+         w.run(milliseconds(900));
+         w.restart_secondary();
+       }},
+      {"the operator asks for a switchover", switch_over},
+      {"a switchover whose load fails",
+       [](World& w) {
+         w.fail_loads(1);
+         switch_over(w);
+       },
+       true},
+      {"a switchover whose capture fails",
+       [](World& w) {
+         w.fail_captures(1);
+         switch_over(w);
+       },
+       true},
+      {"a switchover whose hook fails",
+       [](World& w) {
+         w.fail_hooks(always);
+         switch_over(w);
+       }},
+      {"a switchover, and the arbiter is unreachable",
+       [](World& w) {
+         w.arbiter_reachable(false);
+         switch_over(w);
+       }},
+      {"a switchover, and the target's claim is answered to nobody",
+       [](World& w) {
+         w.lose_next_answer();
+         switch_over(w);
+       }},
+      {"a takeover whose loads fail is given back",
+       [](World& w) {
+         w.fail_loads(always);
+         take_over(w);
+       }},
+      {"a takeover whose hook fails is given back",
+       [](World& w) {
+         w.fail_hooks(always);
+         take_over(w);
+       }},
+      {"a takeover whose loads fail while the link is cut",
+       [](World& w) {
+         w.fail_loads(always);
+         take_over(w);
+         w.run(milliseconds(3));
+         w.cut();
+       }},
+      {"a hook fails, the primary is gone, the operator tries again",
+       [](World& w) {
+         w.fail_hooks(1);
+         kill_primary(w);
+         w.run(milliseconds(400));
+         take_over(w);
+       }},
+      {"the guest of a loser dies",
+       [](World& w) {
+         take_over(w);
+         w.run(milliseconds(6));
+         w.end_guest(false);
+       }},
+  };
+}
+
 std::vector<Fault> make_faults() {
   const primary::Event stop_primary = primary::StopAsked{};
   const secondary::Event stop_secondary = secondary::StopAsked{};
@@ -84,7 +204,11 @@ std::vector<Fault> make_faults() {
 }  // namespace
 
 const std::vector<Fault>& all_faults() {
-  static const std::vector<Fault> faults = make_faults();
+  static const std::vector<Fault> faults = [] {
+    std::vector<Fault> all = make_faults();
+    for (Fault& fault : more_faults()) all.push_back(std::move(fault));
+    return all;
+  }();
   return faults;
 }
 

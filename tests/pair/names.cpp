@@ -18,6 +18,45 @@ std::string answer_name(const heartbeat::ClaimAnswer& answer) {
   return "claim lost to " + (current.owner.empty() ? std::string("nobody") : current.owner);
 }
 
+const char* step_name(secondary::Handover step) {
+  switch (step) {
+    case secondary::Handover::preparing:
+      return "preparing";
+    case secondary::Handover::flushing:
+      return "flushing";
+    case secondary::Handover::loading:
+      return "loading";
+    case secondary::Handover::loaded:
+      return "loaded";
+  }
+  return "";
+}
+
+const char* step_name(primary::Handover step) {
+  switch (step) {
+    case primary::Handover::passing:
+      return "passing";
+    case primary::Handover::saving:
+      return "saving";
+    case primary::Handover::loading:
+      return "loading";
+    case primary::Handover::claiming:
+      return "claiming";
+  }
+  return "";
+}
+
+std::string claim_name(heartbeat::For for_whom, Generation from) {
+  const char* whom = for_whom == heartbeat::For::me       ? ""
+                     : for_whom == heartbeat::For::nobody ? " for nobody"
+                                                          : " for the peer";
+  return std::string("StartClaim") + whom + " from " + std::to_string(from.value);
+}
+
+std::string session_name(const char* what, const std::optional<Epoch>& base) {
+  return base ? std::string(what) + " from " + std::to_string(base->value) : what;
+}
+
 const char* step_name(secondary::Step step) {
   switch (step) {
     case secondary::Step::flushing:
@@ -26,6 +65,8 @@ const char* step_name(secondary::Step step) {
       return "preparing";
     case secondary::Step::loading:
       return "loading";
+    case secondary::Step::acquiring:
+      return "acquiring";
     case secondary::Step::resuming:
       return "resuming";
     case secondary::Step::failed:
@@ -49,14 +90,15 @@ const char* farewell_name(primary::Farewell farewell) {
 std::string action_name(const primary::Action& action) {
   return std::visit(
       overloaded{
-          [](const primary::StartClaim& x) {
-            return std::string(
-                with(x.nobody ? "StartClaim for nobody from" : "StartClaim from", x.from.value));
-          },
+          [](const primary::StartClaim& x) { return claim_name(x.for_whom, x.from); },
           [](const primary::BootGuest&) { return std::string("BootGuest"); },
-          [](const primary::AcceptPeer&) { return std::string("AcceptPeer"); },
+          [](const primary::ReadOwnership&) { return std::string("ReadOwnership"); },
+          [](const primary::AcceptPeer& x) { return session_name("AcceptPeer", x.base); },
           [](const primary::RefusePeer&) { return std::string("RefusePeer"); },
-          [](const primary::SendPass& x) { return std::string(with("SendPass", x.epoch.value)); },
+          [](const primary::SendPass& x) {
+            return session_name(with("SendPass", x.epoch.value).c_str(), x.base);
+          },
+          [](const primary::CaptureAndStay& x) { return with("CaptureAndStay", x.epoch.value); },
           [](const primary::Capture& x) {
             return std::string(
                 with(x.begins_hold ? "Capture and hold from" : "Capture", x.epoch.value));
@@ -65,7 +107,14 @@ std::string action_name(const primary::Action& action) {
           [](const primary::ReleaseAll&) { return std::string("ReleaseAll"); },
           [](const primary::DropHeld&) { return std::string("DropHeld"); },
           [](const primary::PauseGuest&) { return std::string("PauseGuest"); },
+          [](const primary::ResumeGuest&) { return std::string("ResumeGuest"); },
           [](const primary::EndGuest&) { return std::string("EndGuest"); },
+          [](const primary::AcquireResources&) { return std::string("AcquireResources"); },
+          [](const primary::ReleaseResources&) { return std::string("ReleaseResources"); },
+          [](const primary::TellHandover& x) { return with("TellHandover", x.epoch.value); },
+          [](const primary::TellGo&) { return std::string("TellGo"); },
+          [](const primary::TellCancel&) { return std::string("TellCancel"); },
+          [](const primary::BecomeSecondary&) { return std::string("BecomeSecondary"); },
           [](const primary::EndSession& x) { return std::string(farewell_name(x.farewell)); },
           [](const primary::TellGuestEnded&) { return std::string("TellGuestEnded"); },
           [](const primary::Exit&) { return std::string("Exit"); }},
@@ -76,20 +125,25 @@ std::string action_name(const secondary::Action& action) {
   return std::visit(
       overloaded{
           [](const secondary::Join&) { return std::string("Join"); },
+          [](const secondary::StopJoin&) { return std::string("StopJoin"); },
           [](const secondary::Commit& x) { return std::string(with("Commit", x.epoch.value)); },
           [](const secondary::Acknowledge& x) {
             return std::string(with("Acknowledge", x.epoch.value));
           },
           [](const secondary::StartFlush&) { return std::string("StartFlush"); },
-          [](const secondary::StartClaim& x) {
-            return std::string(
-                with(x.nobody ? "StartClaim for nobody from" : "StartClaim from", x.from.value));
+          [](const secondary::StartClaim& x) { return claim_name(x.for_whom, x.from); },
+          [](const secondary::EndSession& x) {
+            return std::string(x.returns ? "EndSession (will return)" : "EndSession");
           },
-          [](const secondary::EndSession&) { return std::string("EndSession"); },
           [](const secondary::Forget&) { return std::string("Forget"); },
           [](const secondary::PrepareStandby&) { return std::string("PrepareStandby"); },
           [](const secondary::Load&) { return std::string("Load"); },
+          [](const secondary::AcquireResources&) { return std::string("AcquireResources"); },
+          [](const secondary::ReleaseResources&) { return std::string("ReleaseResources"); },
           [](const secondary::Run&) { return std::string("Run"); },
+          [](const secondary::TellLoaded& x) { return with("TellLoaded", x.epoch.value); },
+          [](const secondary::TellLoadFailed&) { return std::string("TellLoadFailed"); },
+          [](const secondary::TellTookOver&) { return std::string("TellTookOver"); },
           [](const secondary::EndGuest&) { return std::string("EndGuest"); },
           [](const secondary::Exit&) { return std::string("Exit"); }},
       action);
@@ -108,15 +162,21 @@ std::string joined(const Actions& actions) {
 }  // namespace
 
 std::string name_of(const primary::State& state) {
-  return std::visit(overloaded{[](const primary::Starting&) { return std::string("Starting"); },
-                               [](const primary::Solo&) { return std::string("Solo"); },
-                               [](const primary::Syncing&) { return std::string("Syncing"); },
-                               [](const primary::Protected&) { return std::string("Protected"); },
-                               [](const primary::Claiming&) { return std::string("Claiming"); },
-                               [](const primary::Lost&) { return std::string("Lost"); },
-                               [](const primary::Ending&) { return std::string("Ending"); },
-                               [](const primary::Ended&) { return std::string("Ended"); }},
-                    state);
+  return std::visit(
+      overloaded{[](const primary::Starting&) { return std::string("Starting"); },
+                 [](const primary::Solo&) { return std::string("Solo"); },
+                 [](const primary::Syncing&) { return std::string("Syncing"); },
+                 [](const primary::Protected&) { return std::string("Protected"); },
+                 [](const primary::Reconnecting&) { return std::string("Reconnecting"); },
+                 [](const primary::HandingOver& x) {
+                   return std::string("HandingOver ") + step_name(x.step);
+                 },
+                 [](const primary::Claiming&) { return std::string("Claiming"); },
+                 [](const primary::Left&) { return std::string("Left"); },
+                 [](const primary::Lost&) { return std::string("Lost"); },
+                 [](const primary::Ending&) { return std::string("Ending"); },
+                 [](const primary::Ended&) { return std::string("Ended"); }},
+      state);
 }
 
 std::string name_of(const primary::Event& event) {
@@ -146,9 +206,28 @@ std::string name_of(const primary::Event& event) {
           [](const primary::PeerLost& x) {
             return std::string("peer lost (" + x.error.reason + ")");
           },
+          [](const primary::PeerLoaded& x) { return with("peer loaded", x.epoch.value); },
+          [](const primary::PeerLoadFailed& x) {
+            return "peer could not load (" + x.error.reason + ")";
+          },
+          [](const primary::PeerTookOver&) { return std::string("peer took over"); },
+          [](const primary::PeerRuns& x) {
+            return with("peer runs generation", x.generation.value);
+          },
+          [](const primary::OwnershipRead& x) {
+            return "owner read: " + (x.ownership.owner.empty() ? "nobody" : x.ownership.owner) +
+                   with(", generation", x.ownership.generation.value);
+          },
+          [](const primary::OwnershipUnread&) { return std::string("owner not read"); },
+          [](const primary::Acquired&) { return std::string("acquired"); },
+          [](const primary::AcquireFailed& x) { return "acquire failed (" + x.error.reason + ")"; },
+          [](const primary::SwitchoverAsked&) { return std::string("switchover asked"); },
+          [](const primary::TakeoverAsked&) { return std::string("takeover asked"); },
           [](const primary::HoldFull&) { return std::string("hold queue full"); },
           [](const primary::Tick&) { return std::string("tick"); },
-          [](const primary::PeerAsks& x) { return std::string(x.host + " asks to join"); },
+          [](const primary::PeerAsks& x) {
+            return x.host + " asks to join" + (x.held ? with(", holds", x.held->epoch.value) : "");
+          },
           [](const primary::CheckpointAsked&) { return std::string("checkpoint asked"); },
           [](const primary::DelaySet&) { return std::string("delay set"); },
           [](const primary::StopAsked&) { return std::string("stop asked"); }},
@@ -161,6 +240,10 @@ std::string name_of(const secondary::State& state) {
                  [](const secondary::Receiving&) { return std::string("Receiving"); },
                  [](const secondary::Standby&) { return std::string("Standby"); },
                  [](const secondary::Suspecting&) { return std::string("Suspecting"); },
+                 [](const secondary::HandingOver& x) {
+                   return std::string("HandingOver ") + step_name(x.step);
+                 },
+                 [](const secondary::GivingBack&) { return std::string("GivingBack"); },
                  [](const secondary::Claiming&) { return std::string("Claiming"); },
                  [](const secondary::TakingOver& x) {
                    return std::string(std::string("TakingOver ") + step_name(x.step));
@@ -173,7 +256,22 @@ std::string name_of(const secondary::State& state) {
 std::string name_of(const secondary::Event& event) {
   return std::visit(
       overloaded{
-          [](const secondary::Joined& x) { return std::string("joined " + x.host); },
+          [](const secondary::Joined& x) {
+            return "joined " + x.host + (x.base ? with(" from", x.base->value) : "");
+          },
+          [](const secondary::Acquired&) { return std::string("acquired"); },
+          [](const secondary::AcquireFailed& x) {
+            return "acquire failed (" + x.error.reason + ")";
+          },
+          [](const secondary::Released&) { return std::string("released"); },
+          [](const secondary::HandoverAsked& x) { return with("handover asked", x.epoch.value); },
+          [](const secondary::GoAsked&) { return std::string("told to go"); },
+          [](const secondary::CancelAsked& x) { return "cancelled (" + x.reason + ")"; },
+          [](const secondary::PeerRuns& x) {
+            return with("peer runs generation", x.generation.value);
+          },
+          [](const secondary::PeerKeepsGuest&) { return std::string("peer keeps its guest"); },
+          [](const secondary::GiveBackAsked&) { return std::string("give-back asked"); },
           [](const secondary::JoinFailed& x) {
             return std::string("join failed (" + x.error.reason + ")");
           },

@@ -6,6 +6,13 @@ namespace colo::pair {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+// The detectors' are counted by suspect_after_silence(); these tell only who runs the guest.
+constexpr milliseconds heartbeat_every{150};
+
+}  // namespace
+
 World::World(Options options)
     : options_(options),
       primary_(
@@ -14,10 +21,12 @@ World::World(Options options)
       secondary_(std::make_unique<secondary::Core>(options.secondary)) {
   later({}, Host::alpha, [this] { feed(primary::Event(primary::Tick{})); });
   later({}, Host::beta, [this] { feed(secondary::Event(secondary::Tick{})); });
+  later(heartbeat_every, std::nullopt, [this] { beat(); });
 }
 
 void World::later(Duration after, std::optional<Host> host, std::function<void()> happen) {
-  items_.push({now_ + after, order_++, host, std::move(happen)});
+  const std::uint64_t life = host ? life_[*host == Host::alpha ? 0 : 1] : 0;
+  items_.push({now_ + after, order_++, host, life, std::move(happen)});
 }
 
 bool World::step() {
@@ -25,6 +34,7 @@ bool World::step() {
     Item item = items_.top();
     items_.pop();
     if (item.host && !alive(*item.host)) continue;
+    if (item.host && item.life != life_[*item.host == Host::alpha ? 0 : 1]) continue;
     now_ = item.at;
     ++steps_;
     item.happen();
@@ -102,7 +112,7 @@ void World::note(Host host, const std::string& event, const std::string& before,
 }
 
 void World::check_copies() {
-  if (ended_on_purpose_) return;
+  if (ended_on_purpose_ || (lost_alone_ && left_)) return;
   const bool guest = alive_[0] && guest_;
   const bool checkpoint = alive_[1] && (taken_over_ || (cache_ && cache_->committed() != Epoch{}));
   judge_.copies(guest || checkpoint);
@@ -147,7 +157,7 @@ void World::suspect_after_silence() {
   const Error error{"silent", "nothing was heard for 1000 ms", ""};
   later(milliseconds(1000), Host::alpha, [this, mine, error] {
     if (silence_ != mine || !session_.open_primary) return;
-    feed(primary::Event(primary::PeerLost{{session_.number}, error}));
+    feed(primary::Event(primary::PeerLost{{session_.number}, error, false}));
   });
   later(milliseconds(1000), Host::beta, [this, mine, error] {
     if (silence_ != mine || !session_.open_secondary) return;
@@ -156,8 +166,49 @@ void World::suspect_after_silence() {
   });
 }
 
+void World::beat() {
+  later(heartbeat_every, std::nullopt, [this] { beat(); });
+  if (cut_ || left_ || !alive_[0] || !alive_[1]) return;
+  const auto* lost = std::get_if<primary::Lost>(&primary_->state());
+  if (lost != nullptr && lost->guest_kept) {
+    feed(secondary::Event(secondary::PeerKeepsGuest{}));
+  } else if (lost == nullptr && guest_ && guest_->running) {
+    feed(secondary::Event(secondary::PeerRuns{primary_->generation()}));
+  }
+  if (!alive_[0] || !alive_[1] || !taken_over_) return;
+  feed(primary::Event(primary::PeerRuns{secondary_->generation()}));
+}
+
+// The process ends and begins again at once; its memory is gone, the cache in shared memory is not.
+void World::restart_secondary() {
+  if (!alive_[1] || taken_over_) return;
+  kill(Host::beta, false);
+  alive_[1] = true;
+  ++life_[1];
+  session_.open_secondary = standby_alive_ = loading_ = suspected_ = false;
+  dialling_.reset();
+  ++standbys_;
+  std::optional<secondary::Kept> kept;
+  if (cache_) cache_->end_session();
+  const auto held = secondary_->held();
+  if (cache_ && held) {
+    const auto owner = owners_.empty() ? heartbeat::Ownership{} : owners_.back();
+    // An earlier run won a claim but never let the guest run: nobody has gone on from it.
+    const bool unspoken = owner.owner == "beta" && !ordered_;
+    const bool current = owner.generation == held->generation && owner.owner == "alpha";
+    kept = secondary::Kept{unspoken ? owner.generation : held->generation, held->epoch,
+                           unspoken || current};
+  } else {
+    cache_.reset();
+  }
+  secondary_ = std::make_unique<secondary::Core>(options_.secondary, kept);
+  resources_[1] = false;
+  later({}, Host::beta, [this] { feed(secondary::Event(secondary::Tick{})); });
+}
+
 void World::kill(Host host, bool silent) {
   alive_[host == Host::alpha ? 0 : 1] = false;
+  if (host == Host::beta && ordered_) lost_alone_ = true;
   if (host == Host::alpha) guest_.reset();
   if (silent) {
     host_gone_ = true;
@@ -174,7 +225,7 @@ void World::kill(Host host, bool silent) {
   } else {
     send(Host::alpha, [this, of, error] {
       if (session_.number != of.number || !session_.open_primary) return;
-      feed(primary::Event(primary::PeerLost{{of.number}, error}));
+      feed(primary::Event(primary::PeerLost{{of.number}, error, /*certain=*/true}));
     });
   }
 }
@@ -182,16 +233,23 @@ void World::kill(Host host, bool silent) {
 void World::ask(Host host, const primary::Event& event) {
   if (host != Host::alpha || !alive_[0]) return;
   // Without protection an operator's stop ends the only guest: no law is broken by that.
-  const bool guarded = std::holds_alternative<primary::Protected>(primary_->state());
+  const bool guarded = std::holds_alternative<primary::Protected>(primary_->state()) ||
+                       std::holds_alternative<primary::HandingOver>(primary_->state());
   if (std::holds_alternative<primary::StopAsked>(event) && !guarded) ended_on_purpose_ = true;
   feed(event);
 }
 
 void World::ask(Host host, const secondary::Event& event) {
   if (host != Host::beta || !alive_[1]) return;
+  // A last resort is for an operator who knows that alpha is dead.
+  const bool last_resort = secondary_->keeps() == secondary::Keeps::last_resort;
+  if (std::holds_alternative<secondary::TakeoverAsked>(event) && last_resort && guest_) return;
   const bool owner = std::holds_alternative<secondary::TakingOver>(secondary_->state()) ||
+                     std::holds_alternative<secondary::GivingBack>(secondary_->state()) ||
                      std::holds_alternative<secondary::Claiming>(secondary_->state());
-  if (std::holds_alternative<secondary::StopAsked>(event) && owner) ended_on_purpose_ = true;
+  if (std::holds_alternative<secondary::StopAsked>(event) && owner && !guest_) {
+    ended_on_purpose_ = true;
+  }
   feed(event);
 }
 

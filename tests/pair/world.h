@@ -9,9 +9,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <queue>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,7 @@ class World final : public cache::FlushTarget {
 
   // --- faults and requests -----------------------------------------------------------------
   void kill(Host host, bool silent);  // silent: the host; not silent: the process, a reset follows
+  void restart_secondary();           // its engine, which kept the checkpoint
   void cut();
   void heal();
   void drop_next_ack() { drop_ack_ = true; }
@@ -57,6 +60,7 @@ class World final : public cache::FlushTarget {
   void fail_flushes(int count) { flushes_to_fail_ = count; }
   void fail_loads(int count) { loads_to_fail_ = count; }
   void fail_captures(int count) { captures_to_fail_ = count; }
+  void fail_hooks(int count) { hooks_to_fail_ = count; }
   void arbiter_reachable(bool reachable) { arbiter_reachable_ = reachable; }
   void lose_next_answer() { lose_answer_ = true; }  // the claim counts, its answer never arrives
   void ask(Host host, const primary::Event& event);
@@ -71,6 +75,10 @@ class World final : public cache::FlushTarget {
   [[nodiscard]] const std::vector<heartbeat::Ownership>& owners() const { return owners_; }
   [[nodiscard]] const std::vector<std::string>& trace() const { return trace_; }
   [[nodiscard]] std::uint64_t sessions() const { return sessions_; }
+  // An owner died before it ran: only the operator may let the guest of the other go on.
+  [[nodiscard]] bool only_operator_can() const { return alive_[0] && !alive_[1] && !ordered_; }
+  // A guest died that nobody else had a copy of yet.
+  [[nodiscard]] bool lost_alone() const { return lost_alone_; }
   [[nodiscard]] std::size_t held() const { return alive_[0] ? queue_.packets() : 0; }
 
  private:
@@ -78,6 +86,7 @@ class World final : public cache::FlushTarget {
     Instant at;
     std::uint64_t order;
     std::optional<Host> host;  // dropped if that host has died; none: always happens
+    std::uint64_t life = 0;    // of that host; an earlier one has died
     std::function<void()> happen;
     friend bool operator<(const Item& a, const Item& b) {
       return a.at != b.at ? a.at > b.at : a.order > b.order;  // the earliest first
@@ -88,7 +97,12 @@ class World final : public cache::FlushTarget {
     bool open_primary = false;
     bool open_secondary = false;
   };
-  using Milliseconds = std::chrono::milliseconds;
+  struct Hello {
+    std::uint64_t number = 0;
+    std::uint64_t lineage = 0;
+    std::optional<secondary::Held> held;
+    std::vector<PageRange> pages;
+  };
 
   [[nodiscard]] bool alive(Host host) const { return alive_[host == Host::alpha ? 0 : 1]; }
   void later(Duration after, std::optional<Host> host, std::function<void()> happen);
@@ -96,6 +110,7 @@ class World final : public cache::FlushTarget {
   void feed(const primary::Event& event);
   void feed(const secondary::Event& event);
   void schedule_tick(Host host);
+  [[nodiscard]] std::string run_of_beta() const { return "run-beta-" + std::to_string(life_[1]); }
   void note(Host host, const std::string& event, const std::string& before,
             const std::string& after, const std::string& actions);
   void check_copies();
@@ -103,25 +118,37 @@ class World final : public cache::FlushTarget {
   // Executing the primary's actions; each returns at once and answers with an event later.
   void on_guest(Duration takes, std::function<void()> happen);  // one after the other
   void execute(const primary::StartClaim&);
+  void execute(const primary::ReadOwnership&);
   void execute(const primary::BootGuest&);
   void execute(const primary::AcceptPeer&);
   void execute(const primary::RefusePeer&);
   void execute(const primary::SendPass&);
   void execute(const primary::Capture&);
+  void execute(const primary::CaptureAndStay&);
   void execute(const primary::Release&);
   void execute(const primary::ReleaseAll&);
   void execute(const primary::DropHeld&);
   void execute(const primary::PauseGuest&);
+  void execute(const primary::ResumeGuest&);
   void execute(const primary::EndGuest&);
   void execute(const primary::EndSession&);
+  void execute(const primary::AcquireResources&);
+  void execute(const primary::ReleaseResources&);
   void execute(const primary::TellGuestEnded&);
+  void execute(const primary::TellHandover&);
+  void execute(const primary::TellGo&);
+  void execute(const primary::TellCancel&);
+  void execute(const primary::BecomeSecondary&);
   void execute(const primary::Exit&);
   void guest_step();
+  void begin_lineage(const primary::SendPass& action);
   void send_dirty(std::uint64_t session, Epoch epoch);
-  void capture_now(const primary::Capture& action);
+  void capture_now(const primary::Capture& action, bool stays);
+  void tell_beta(std::uint64_t session, const secondary::Event& event);
   void pump();
 
   void execute(const secondary::Join&);
+  void execute(const secondary::StopJoin&);
   void execute(const secondary::Commit&);
   void execute(const secondary::Acknowledge&);
   void execute(const secondary::StartFlush&);
@@ -130,11 +157,19 @@ class World final : public cache::FlushTarget {
   void execute(const secondary::Forget&);
   void execute(const secondary::PrepareStandby&);
   void execute(const secondary::Load&);
+  void execute(const secondary::AcquireResources&);
+  void execute(const secondary::ReleaseResources&);
   void execute(const secondary::Run&);
+  void execute(const secondary::TellLoaded&);
+  void execute(const secondary::TellLoadFailed&);
+  void execute(const secondary::TellTookOver&);
   void execute(const secondary::EndGuest&);
   void execute(const secondary::Exit&);
-  void peer_asks(std::uint64_t number);
-  void welcomed(std::uint64_t number, Generation generation);
+  [[nodiscard]] Hello hello();
+  void peer_asks(const Hello& hello);
+  void join_failed(std::uint64_t number, const Error& error);
+  void welcomed(std::uint64_t number, Generation generation, std::optional<Epoch> base);
+  void tell_alpha(std::uint64_t session, const primary::Event& event);
   void staged(std::uint64_t session, const Result<void>& put);
   void taken_over_step();
   Result<void> write_page(PageId page, ByteView bytes) override;
@@ -143,6 +178,7 @@ class World final : public cache::FlushTarget {
              std::function<void(Result<heartbeat::ClaimAnswer>)> answered);
   heartbeat::ClaimAnswer decide(const heartbeat::Claim& claim);
   void suspect_after_silence();
+  void beat();  // both hosts say what they run
 
   Options options_;
   Instant now_{};
@@ -150,6 +186,7 @@ class World final : public cache::FlushTarget {
   std::uint64_t steps_ = 0;
   std::priority_queue<Item> items_;
   bool alive_[2] = {true, true};
+  std::uint64_t life_[2] = {0, 0};
   std::uint64_t tick_[2] = {0, 0};  // the number of the valid tick; older ones are void
   std::vector<std::string> trace_;
 
@@ -160,6 +197,7 @@ class World final : public cache::FlushTarget {
   std::vector<std::pair<Host, std::function<void()>>> parked_;
   Session session_;
   std::uint64_t sessions_ = 0;
+  std::optional<std::uint64_t> dialling_;  // the Join under way
   bool suspected_ = false;
   bool arbiter_reachable_ = true;
   bool lose_answer_ = false;
@@ -176,11 +214,27 @@ class World final : public cache::FlushTarget {
   Instant guest_free_{};  // the guest's thread is busy until then
   bool drop_ack_ = false;
   int captures_to_fail_ = 0;
+  int hooks_to_fail_ = 0;
+  bool resources_[2] = {true, false};  // who holds them
+  bool left_ = false;                  // it became the secondary, which is another story
+  // What is needed to send only a difference, as primary::Lineage has it.
+  struct Lineage {
+    std::uint64_t name = 0;
+    Epoch epoch;                   // that `sent` belongs to
+    std::set<PageId> sent;         // not acknowledged
+    std::map<PageId, int> copies;  // of the first epoch
+  };
+  std::optional<Lineage> lineage_;
+  std::vector<PageRange> offered_;  // of the first copy, by the hello that was accepted last
 
   // beta
   std::unique_ptr<secondary::Core> secondary_;
   std::shared_ptr<cache::Cache> cache_;
-  std::uint64_t cache_session_ = 0;
+  std::uint64_t cache_lineage_ = 0;
+  std::uint64_t committed_session_ = 0;
+  bool lost_alone_ = false;
+  bool ordered_ = false;  // Run was: the guest may have spoken here
+  bool loading_ = false;  // or resuming: the end of the standby is its answer
   Memory standby_memory_ = zero_memory();
   bool standby_alive_ = false;
   std::uint64_t standbys_ = 0;

@@ -8,61 +8,76 @@ using std::chrono::milliseconds;
 
 void World::execute(const secondary::Join&) {
   const std::uint64_t number = ++sessions_;
-  const auto failed = [this, number](const char* why) {
-    return [this, number, why] {
-      const bool joined = session_.number == number && session_.open_secondary;
-      if (joined || sessions_ != number) return;
-      feed(secondary::Event(secondary::JoinFailed{{"unreachable", why, ""}}));
-    };
-  };
-  if (cut_ || !alive_[0]) {
-    later(milliseconds(200), Host::beta, failed("alpha does not answer"));
+  dialling_ = number;
+  const Error unreachable{"unreachable", "alpha does not answer", ""};
+  if (cut_ || !alive_[0] || left_) {
+    later(milliseconds(200), Host::beta,
+          [this, number, unreachable] { join_failed(number, unreachable); });
     return;
   }
-  send(Host::alpha, [this, number] { peer_asks(number); });
+  send(Host::alpha, [this, hello = hello()] { peer_asks(hello); });
   later(milliseconds(1000), Host::beta, [this, number] {
-    const auto* joining = std::get_if<secondary::Joining>(&secondary_->state());
-    if (joining == nullptr || !joining->asking || sessions_ != number) return;
-    ++sessions_;  // its welcome comes too late
-    feed(secondary::Event(secondary::JoinFailed{{"unreachable", "no welcome", ""}}));
+    join_failed(number, {"unreachable", "no welcome", ""});
   });
 }
 
-void World::peer_asks(std::uint64_t number) {
-  if (!session_.open_primary) session_ = Session{number, false, false};
-  feed(primary::Event(primary::PeerAsks{{number}, "beta"}));
+World::Hello World::hello() {
+  Hello hello{sessions_, cache_lineage_, secondary_->held(), {}};
+  if (cache_ && cache_->committed() == Epoch{0}) {
+    hello.held = secondary::Held{};
+    hello.pages = cache_->held_pages(4096);
+  }
+  return hello;
 }
 
-void World::welcomed(std::uint64_t number, Generation generation) {
+void World::execute(const secondary::StopJoin&) { dialling_.reset(); }
+
+void World::join_failed(std::uint64_t number, const Error& error) {
+  if (dialling_ != number) return;
+  dialling_.reset();
+  feed(secondary::Event(secondary::JoinFailed{error}));
+}
+
+void World::peer_asks(const Hello& hello) {
+  if (left_) return;
+  primary::PeerAsks asks{{hello.number}, "beta", std::nullopt};
+  if (hello.held && lineage_ && guest_ && lineage_->name == hello.lineage) {
+    asks.held = primary::Held{hello.held->generation, hello.held->epoch};
+    offered_ = hello.pages;
+  }
+  feed(primary::Event(asks));
+}
+
+void World::welcomed(std::uint64_t number, Generation generation, std::optional<Epoch> base) {
   if (number != session_.number) return;
-  if (number != sessions_ || !alive_[1]) {  // given up meanwhile: its connection is closed
-    send(Host::alpha, [this, number] {
-      if (session_.number != number || !session_.open_primary) return;
-      const Error error{"lane-ended", "the connection was reset", ""};
-      feed(primary::Event(primary::PeerLost{{number}, error}));
-    });
+  if (dialling_ != number || !alive_[1]) {  // given up meanwhile: its connection is closed
+    const Error error{"lane-ended", "the connection was reset", ""};
+    tell_alpha(number, primary::PeerLost{{number}, error, /*certain=*/true});
     return;
   }
+  dialling_.reset();
   session_.open_secondary = true;
   suspected_ = false;
-  cache_ = std::make_shared<cache::Cache>(model_layout(), model_mirrored(), cache::CacheLimits{});
-  cache_->write_through(this);
-  cache_session_ = number;
-  feed(secondary::Event(secondary::Joined{{number}, "alpha", generation}));
-  send(Host::alpha, [this, number] {
-    if (session_.number != number) return;
-    feed(primary::Event(primary::BulkAttached{{number}}));
+  feed(secondary::Event(secondary::Joined{{number}, "alpha", generation, base}));
+  if (!alive_[1] || session_.number != number || !session_.open_secondary) return;
+  if (!cache_) {
+    cache_ = std::make_shared<cache::Cache>(model_layout(), model_mirrored(), cache::CacheLimits{});
+    cache_->write_through(this);
+    cache_lineage_ = number;
+  }
+  tell_alpha(number, primary::BulkAttached{{number}});
+}
+
+void World::tell_alpha(std::uint64_t session, const primary::Event& event) {
+  send(Host::alpha, [this, session, event] {
+    if (session == session_.number && session_.open_primary) feed(event);
   });
 }
 
 // What arrives and cannot be staged ends the lane.
 void World::staged(std::uint64_t session, const Result<void>& put) {
   if (put) return;
-  session_.open_secondary = false;
-  send(Host::alpha, [this, session, error = put.error()] {
-    if (session_.number != session || !session_.open_primary) return;
-    feed(primary::Event(primary::PeerLost{{session}, error}));
-  });
+  tell_alpha(session, primary::PeerLost{{session}, put.error(), false});
   feed(secondary::Event(secondary::PeerSuspected{{session}, put.error(), true}));
 }
 
@@ -70,16 +85,14 @@ void World::execute(const secondary::Commit& action) {
   if (const auto ok = cache_->commit(action.epoch); !ok) {
     judge_.broken("L2", "a commit failed: " + ok.error().text());
   }
-  judge_.committed(cache_session_, action.epoch, secondary_->generation());
+  committed_session_ = action.session.value;
+  judge_.committed(committed_session_, action.epoch, secondary_->generation());
 }
 
 void World::execute(const secondary::Acknowledge& action) {
   if (std::exchange(drop_ack_, false)) return;
-  send(Host::alpha, [this, action] {
-    if (action.session.value != session_.number || !session_.open_primary) return;
-    feed(primary::Event(
-        primary::CommitAcknowledged{{action.session.value}, action.generation, action.epoch}));
-  });
+  tell_alpha(action.session.value,
+             primary::CommitAcknowledged{{action.session.value}, action.generation, action.epoch});
 }
 
 Result<void> World::write_page(PageId page, ByteView bytes) {
@@ -110,8 +123,12 @@ void World::execute(const secondary::StartFlush&) {
 }
 
 void World::execute(const secondary::StartClaim& action) {
-  const heartbeat::Claim asked{action.from, action.nobody ? "" : "beta", "run-beta"};
-  if (action.nobody) ended_on_purpose_ = true;
+  heartbeat::Claim asked{action.from, "beta", run_of_beta()};
+  if (action.for_whom == secondary::For::peer) asked = {action.from, "alpha", "run-alpha"};
+  if (action.for_whom == secondary::For::nobody) {
+    asked.owner.clear();
+    ended_on_purpose_ = true;
+  }
   claim(Host::beta, asked, [this](Result<heartbeat::ClaimAnswer> answer) {
     if (answer) {
       feed(secondary::Event(secondary::ClaimAnswered{*answer}));
@@ -124,12 +141,10 @@ void World::execute(const secondary::StartClaim& action) {
 void World::execute(const secondary::EndSession& action) {
   if (action.session.value != session_.number || !session_.open_secondary) return;
   session_.open_secondary = false;
-  cache_->discard_staged();
-  send(Host::alpha, [this, action] {
-    if (action.session.value != session_.number || !session_.open_primary) return;
-    const Error error{"told", action.reason, ""};
-    feed(primary::Event(primary::PeerLost{{action.session.value}, error}));
-  });
+  if (cache_) cache_->end_session();
+  const Error error{"told", action.reason, ""};
+  tell_alpha(action.session.value,
+             primary::PeerLost{{action.session.value}, error, !action.returns});
 }
 
 void World::execute(const secondary::Forget&) {
@@ -155,25 +170,63 @@ void World::execute(const secondary::PrepareStandby&) {
 void World::end_standby() {
   if (!alive_[1] || !standby_alive_) return;
   standby_alive_ = false;
+  if (loading_) return;
   feed(secondary::Event(secondary::StandbyFailed{{"standby-ended", "QEMU was killed", ""}}));
 }
 
 void World::execute(const secondary::Load&) {
+  loading_ = true;
   later(milliseconds(10), Host::beta, [this] {
+    loading_ = false;
     if (loads_to_fail_ > 0 || !standby_alive_) {
       if (loads_to_fail_ > 0) --loads_to_fail_;
       feed(secondary::Event(
           secondary::LoadFailed{{"load-failed", "QEMU refused the device state", ""}}));
       return;
     }
-    judge_.loaded(cache_session_, secondary_->committed(), standby_memory_,
+    judge_.loaded(committed_session_, secondary_->committed(), standby_memory_,
                   *cache_->device_state());
     feed(secondary::Event(secondary::Loaded{}));
   });
 }
 
-void World::execute(const secondary::Run&) {
+void World::execute(const secondary::AcquireResources&) {
+  later(milliseconds(3), Host::beta, [this] {
+    if (hooks_to_fail_ > 0) {
+      --hooks_to_fail_;
+      feed(secondary::Event(secondary::AcquireFailed{{"hook-failed", "vip exited with 1", ""}}));
+      return;
+    }
+    resources_[1] = true;
+    feed(secondary::Event(secondary::Acquired{}));
+  });
+}
+
+void World::execute(const secondary::ReleaseResources&) {
   later(milliseconds(1), Host::beta, [this] {
+    resources_[1] = false;
+    feed(secondary::Event(secondary::Released{}));
+  });
+}
+
+void World::execute(const secondary::TellLoaded& action) {
+  tell_alpha(action.session.value, primary::PeerLoaded{{action.session.value}, action.epoch});
+}
+
+void World::execute(const secondary::TellLoadFailed& action) {
+  tell_alpha(action.session.value,
+             primary::PeerLoadFailed{{action.session.value}, action.epoch, action.error});
+}
+
+void World::execute(const secondary::TellTookOver& action) {
+  tell_alpha(action.session.value, primary::PeerTookOver{{action.session.value}});
+}
+
+void World::execute(const secondary::Run&) {
+  if (!resources_[1]) judge_.broken("hooks", "beta runs the guest without its resources");
+  loading_ = ordered_ = true;
+  later(milliseconds(1), Host::beta, [this] {
+    loading_ = false;
     if (!standby_alive_) {
       feed(secondary::Event(secondary::LoadFailed{{"standby-ended", "QEMU was killed", ""}}));
       return;

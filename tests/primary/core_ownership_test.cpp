@@ -73,7 +73,7 @@ TEST_F(OwnershipTest, AGuestThatDiesDuringAClaimDoesNotLeaveTheOwnershipWithNobo
   EXPECT_TRUE(step(GuestEnded{"killed", false}).empty());
   const auto actions = won();
   ASSERT_NE(find<StartClaim>(actions), nullptr);
-  EXPECT_TRUE(find<StartClaim>(actions)->nobody);
+  EXPECT_EQ(find<StartClaim>(actions)->for_whom, For::nobody);
   EXPECT_EQ(find<StartClaim>(actions)->from, Generation{2});
 }
 
@@ -118,7 +118,7 @@ TEST_F(OwnershipTest, AStopBeforeTheFirstCommitDoesNotLeaveTheGuestToAHostWithou
   ASSERT_NE(find<EndSession>(actions), nullptr);
   EXPECT_EQ(find<EndSession>(actions)->farewell, Farewell::guest_ends);
   ASSERT_NE(find<StartClaim>(actions), nullptr);
-  EXPECT_TRUE(find<StartClaim>(actions)->nobody);
+  EXPECT_EQ(find<StartClaim>(actions)->for_whom, For::nobody);
 }
 
 TEST_F(OwnershipTest, AStopDuringAClaimWaitsForItsAnswerAndGivesUpWhatItWon) {
@@ -137,7 +137,7 @@ TEST_F(OwnershipTest, AStopBeforeTheBootGivesUpWhatWasWon) {
   const auto actions = won();
   EXPECT_EQ(find<BootGuest>(actions), nullptr);
   ASSERT_NE(find<StartClaim>(actions), nullptr);
-  EXPECT_TRUE(find<StartClaim>(actions)->nobody);
+  EXPECT_EQ(find<StartClaim>(actions)->for_whom, For::nobody);
 }
 
 TEST_F(OwnershipTest, AStopDuringTheBootGivesUpWhatWasWon) {
@@ -145,7 +145,7 @@ TEST_F(OwnershipTest, AStopDuringTheBootGivesUpWhatWasWon) {
   won();
   const auto actions = step(StopAsked{});
   ASSERT_NE(find<StartClaim>(actions), nullptr);
-  EXPECT_TRUE(find<StartClaim>(actions)->nobody);
+  EXPECT_EQ(find<StartClaim>(actions)->for_whom, For::nobody);
 }
 
 TEST_F(OwnershipTest, ASecondStopDoesNotWaitForTheArbiter) {

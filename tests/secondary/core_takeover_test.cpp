@@ -39,16 +39,23 @@ TEST_F(TakeoverTest, LoadsOnlyAfterTheFlushOfTheCommittedCheckpoint) {
   gone();
   EXPECT_EQ(find<Load>(won()), nullptr);
   EXPECT_NE(find<Load>(flushed(2)), nullptr);
-  EXPECT_NE(find<secondary::Run>(step(Loaded{})), nullptr);
+  EXPECT_NE(find<AcquireResources>(step(Loaded{})), nullptr);
+  EXPECT_NE(find<secondary::Run>(step(Acquired{})), nullptr);
   step(GuestRuns{});
   EXPECT_TRUE(is<Live>());
 }
 
-TEST_F(TakeoverTest, ALostClaimForgetsAndJoinsAgain) {
+TEST_F(TakeoverTest, ALostClaimJoinsAgainAndKeepsWhatItHoldsOnlyAsABase) {
   stand_by();
   gone();
-  EXPECT_NE(find<Forget>(lost()), nullptr);
+  EXPECT_EQ(find<Forget>(lost()), nullptr);
   EXPECT_TRUE(is<Joining>());
+  EXPECT_EQ(core.keeps(), Keeps::base);
+  ASSERT_TRUE(core.held());
+  EXPECT_EQ(core.held()->epoch, Epoch{1});
+  step(TakeoverAsked{});
+  ASSERT_TRUE(core.refusal());
+  EXPECT_EQ(core.refusal()->word, "no-checkpoint");
 }
 
 TEST_F(TakeoverTest, AFailedLoadIsTriedWithAFreshStandbyAndAFreshFlush) {
@@ -148,7 +155,7 @@ TEST_F(TakeoverTest, AStopDuringAClaimWaitsForItsAnswerAndGivesUpWhatItWon) {
   EXPECT_EQ(find<Exit>(step(StopAsked{})), nullptr);
   const auto actions = won();
   ASSERT_NE(find<StartClaim>(actions), nullptr);
-  EXPECT_TRUE(find<StartClaim>(actions)->nobody);
+  EXPECT_EQ(find<StartClaim>(actions)->for_whom, For::nobody);
   EXPECT_NE(find<Exit>(won()), nullptr);
 }
 
@@ -163,7 +170,7 @@ TEST_F(TakeoverTest, AStopDuringTheTakeoverGivesTheGuestUp) {
   load();
   const auto actions = step(StopAsked{});
   ASSERT_NE(find<StartClaim>(actions), nullptr);
-  EXPECT_TRUE(find<StartClaim>(actions)->nobody);
+  EXPECT_EQ(find<StartClaim>(actions)->for_whom, For::nobody);
   EXPECT_NE(find<Exit>(step(ClaimUnanswered{error})), nullptr);
 }
 

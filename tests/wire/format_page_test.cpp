@@ -67,17 +67,18 @@ TEST(FormatPage, EveryKindHasASectionUnderItsNumberAndName) {
     const std::string heading = "### " + std::to_string(number) + " `" + std::string(kind) + "`";
     EXPECT_NE(text.find(heading), std::string::npos) << heading;
   }
-  EXPECT_EQ(kinds, 13U);
+  EXPECT_EQ(kinds, 19U);
 }
 
 TEST(FormatPage, ItsLimitsAreOurs) {
   const std::string text = page_text();
   EXPECT_EQ(body_bytes_max, 2U << 20);
-  EXPECT_EQ(control_body_bytes_max, 128U << 10);
+  EXPECT_EQ(control_body_bytes_max, 256U << 10);
   EXPECT_EQ(device_chunk_bytes, 256U << 10);
   EXPECT_EQ(text_bytes_max, 1024U);
   EXPECT_EQ(region_name_bytes_max, 255U);
   EXPECT_EQ(regions_max, 256U);
+  EXPECT_EQ(held_ranges_max, 4096U);
   EXPECT_EQ(region_pages_max, std::uint64_t{1} << 40);
   constexpr std::size_t largest =
       batch_prefix_bytes + batch_data_pages_max * (page_bytes + 8) + batch_zero_pages_max * 8;

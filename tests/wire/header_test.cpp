@@ -61,7 +61,7 @@ TEST(Header, AnotherVersionIsToldWhateverFollowsIt) {
 }
 
 TEST(Header, UnknownKindsAreRefused) {
-  for (const unsigned kind : {0U, 9U, 15U, 21U, 65535U}) {
+  for (const unsigned kind : {0U, 15U, 21U, 65535U}) {
     const auto header = decode_header(with_field(6, static_cast<std::uint16_t>(kind)));
     ASSERT_FALSE(header) << kind;
     EXPECT_EQ(header.error().word, "bad-kind");
@@ -87,10 +87,10 @@ TEST(Header, EveryKindHasANameOfItsOwn) {
   for (const auto& [kind, frame] : samples::frames()) {
     const auto header = decode_header(ByteView(frame).first<header_bytes>());
     ASSERT_TRUE(header);
-    EXPECT_EQ(name(header->kind), kind);
+    EXPECT_EQ(name(header->kind), kind.substr(0, kind.find('-')));
     names.insert(name(header->kind));
   }
-  EXPECT_EQ(names.size(), 13U);
+  EXPECT_EQ(names.size(), 19U);
   EXPECT_EQ(name(Kind::invalid), "");
 }
 

@@ -26,6 +26,54 @@ TEST(Messages, HelloComesBackAsItWas) {
   EXPECT_EQ(hello->host, "beta");
   EXPECT_EQ(hello->run, "5f0c9a3e");
   expect_equal(hello->agreement, samples::agreement());
+  EXPECT_FALSE(hello->held);
+}
+
+TEST(Messages, WhatAHelloHoldsComesBackAsItWas) {
+  for (const Hello& sent : {samples::hello_of_a_checkpoint(), samples::hello_of_a_first_copy()}) {
+    const auto hello = decode_hello(body_of(encode(sent, samples::numbers)));
+    ASSERT_TRUE(hello) << hello.error().text();
+    ASSERT_TRUE(hello->held);
+    EXPECT_EQ(hello->held->primary_run, "91d2b7c4");
+    EXPECT_EQ(hello->held->lineage, samples::token());
+    EXPECT_EQ(hello->held->generation, Generation{7});
+    EXPECT_EQ(hello->held->epoch, sent.held->epoch);
+    EXPECT_EQ(hello->held->pages, sent.held->pages);
+  }
+}
+
+// The error of a hello that holds this.
+std::string held_error(Epoch epoch, std::vector<PageRange> pages) {
+  Hello hello = samples::hello_of_a_first_copy();
+  hello.held->pages = std::move(pages);
+  Bytes body = body_of(encode(hello, samples::numbers));
+  const std::size_t behind_epoch = 2 + hello.held->pages.size() * 18;
+  put_little(body.data() + body.size() - behind_epoch - 8, epoch.value);
+  const auto decoded = decode_hello(body);
+  return decoded ? "" : decoded.error().text();
+}
+
+TEST(Messages, HeldPagesAreOfTheLayoutInAscendingOrderAndOnlyOfAFirstCopy) {
+  EXPECT_EQ(held_error({0}, {{0, 0, 10}, {0, 10, 1}, {1, 0, 4096}}), "");
+  EXPECT_EQ(held_error({5}, {{0, 0, 10}}), "bad-body: hello: range count: 1, at most 0");
+  EXPECT_EQ(held_error({0}, {{2, 0, 1}}), "bad-body: hello: held region: 2 is none of the layout");
+  EXPECT_EQ(held_error({0}, {{1, 4095, 2}}),
+            "bad-body: hello: held pages: 2 from 4095 are none of region 1");
+  EXPECT_EQ(held_error({0}, {{1, 4, 0}}),
+            "bad-body: hello: held pages: 0 from 4 are none of region 1");
+  EXPECT_EQ(held_error({0}, {{0, 0, 10}, {0, 9, 1}}),
+            "bad-body: hello: held pages: not in ascending order");
+  EXPECT_EQ(held_error({0}, {{1, 0, 10}, {0, 90, 1}}),
+            "bad-body: hello: held pages: not in ascending order");
+}
+
+TEST(Messages, MoreHeldRangesThanTheirBoundAreNotSent) {
+  Hello hello = samples::hello_of_a_first_copy();
+  hello.held->pages.clear();
+  for (PageIndex i = 0; i < held_ranges_max + 10; ++i) hello.held->pages.push_back({0, 2 * i, 1});
+  const auto decoded = decode_hello(body_of(encode(hello, samples::numbers)));
+  ASSERT_TRUE(decoded) << decoded.error().text();
+  EXPECT_EQ(decoded->held->pages.size(), held_ranges_max);
 }
 
 TEST(Messages, WelcomeComesBackAsItWas) {
@@ -35,6 +83,25 @@ TEST(Messages, WelcomeComesBackAsItWas) {
   EXPECT_EQ(welcome->run, "91d2b7c4");
   EXPECT_EQ(welcome->session, samples::token());
   expect_equal(welcome->agreement, samples::agreement());
+  EXPECT_FALSE(welcome->resumes);
+  Welcome resuming = samples::welcome();
+  resuming.resumes = true;
+  const auto again = decode_welcome(body_of(encode(resuming, samples::numbers)));
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->resumes);
+}
+
+TEST(Messages, TheWordsOfASwitchoverComeBackAsTheyWere) {
+  EXPECT_TRUE(decode_handover(body_of(encode(Handover{}, samples::numbers))));
+  EXPECT_TRUE(decode_loaded(body_of(encode(Loaded{}, samples::numbers))));
+  EXPECT_TRUE(decode_go(body_of(encode(Go{}, samples::numbers))));
+  EXPECT_TRUE(decode_took_over(body_of(encode(TookOver{}, samples::numbers))));
+  const auto failed = decode_load_failed(body_of(encode(samples::load_failed(), samples::numbers)));
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->error.text(), samples::load_failed().error.text());
+  const auto cancel = decode_cancel(body_of(encode(samples::cancel(), samples::numbers)));
+  ASSERT_TRUE(cancel);
+  EXPECT_EQ(cancel->reason, samples::cancel().reason);
 }
 
 TEST(Messages, RefuseAndTheEndsComeBackAsTheyWere) {
@@ -86,7 +153,7 @@ TEST(Messages, TheSmallOnesComeBackAsTheyWere) {
 std::string verdict(const std::string& kind, ByteView body) {
   const MemoryLayout layout = samples::agreement().layout;
   const auto word = [](const auto& result) { return result ? "" : result.error().word; };
-  if (kind == "hello") return word(decode_hello(body));
+  if (kind.rfind("hello", 0) == 0) return word(decode_hello(body));
   if (kind == "welcome") return word(decode_welcome(body));
   if (kind == "refuse") return word(decode_refuse(body));
   if (kind == "committed") return word(decode_committed(body));
@@ -95,6 +162,12 @@ std::string verdict(const std::string& kind, ByteView body) {
   if (kind == "alive") return word(decode_alive(body));
   if (kind == "progress") return word(decode_progress(body));
   if (kind == "attach") return word(decode_attach(body));
+  if (kind == "handover") return word(decode_handover(body));
+  if (kind == "loaded") return word(decode_loaded(body));
+  if (kind == "load_failed") return word(decode_load_failed(body));
+  if (kind == "go") return word(decode_go(body));
+  if (kind == "cancel") return word(decode_cancel(body));
+  if (kind == "took_over") return word(decode_took_over(body));
   if (kind == "pages") return word(decode_pages(body, layout));
   if (kind == "device_state") return word(decode_device_state(body));
   if (kind == "commit") return word(decode_commit(body));
@@ -116,7 +189,7 @@ TEST(Messages, ABodyThatIsTooShortOrTooLongIsRefused) {
 }
 
 TEST(Messages, AgreementsAtTheirLimitsFitAControlFrame) {
-  Hello hello{std::string(text_bytes_max, 'h'), std::string(text_bytes_max, 'r'), {}};
+  Hello hello{std::string(text_bytes_max, 'h'), std::string(text_bytes_max, 'r'), {}, {}};
   hello.agreement = {
       std::string(text_bytes_max, 'g'),
       std::string(text_bytes_max, 'm'),
@@ -124,6 +197,8 @@ TEST(Messages, AgreementsAtTheirLimitsFitAControlFrame) {
       std::string(text_bytes_max, 'a'),
       MemoryLayout(regions_max, {std::string(region_name_bytes_max, 'n'), region_pages_max, true}),
       ~std::uint64_t{0}};
+  hello.held = Held{std::string(text_bytes_max, 'p'), samples::token(), {1}, {0}, {}};
+  for (PageIndex i = 0; i < held_ranges_max; ++i) hello.held->pages.push_back({255, 2 * i, 1});
   const Bytes frame = encode(hello, samples::numbers);
   EXPECT_LE(frame.size() - header_bytes, control_body_bytes_max);
   const auto decoded = decode_hello(body_of(frame));

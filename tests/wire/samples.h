@@ -30,6 +30,16 @@ inline Token token() {
 inline Bytes page_of(unsigned char fill) { return Bytes(page_bytes, std::byte{fill}); }
 
 inline Hello hello() { return {"beta", "5f0c9a3e", agreement()}; }
+inline Hello hello_of_a_checkpoint() {
+  Hello hello = samples::hello();
+  hello.held = Held{"91d2b7c4", token(), {7}, {42}, {}};
+  return hello;
+}
+inline Hello hello_of_a_first_copy() {
+  Hello hello = samples::hello();
+  hello.held = Held{"91d2b7c4", token(), {7}, {0}, {{0, 0, 4096}, {0, 8192, 1}, {1, 5, 90}}};
+  return hello;
+}
 inline Welcome welcome() { return {"alpha", "91d2b7c4", token(), agreement()}; }
 inline Refuse refuse() {
   return {{"wrong-guest", "machine type differs: pc-q35-7.2 here, pc-i440fx-7.2 there",
@@ -38,6 +48,10 @@ inline Refuse refuse() {
 inline Goodbye goodbye() { return {"asked to end", true}; }
 inline GuestEnded guest_ended() { return {"QEMU was killed by signal 9", false}; }
 inline Alive alive() { return {12345, {7}, GuestHere::runs}; }
+inline LoadFailed load_failed() {
+  return {{"load-failed", "QEMU refused the device state", "colo status FILE --host beta"}};
+}
+inline Cancel cancel() { return {"beta did not load the guest in time"}; }
 inline Progress progress() { return {1000, 130072}; }
 inline Attach attach() { return {token()}; }
 inline DeviceState device_state() { return {81920, hash128(page_of(3))}; }
@@ -51,10 +65,13 @@ inline Bytes pages(FrameNumbers frame_numbers = numbers) {
   return frame.finish(frame_numbers);
 }
 
-// The name of each kind, and a frame of it that is number `sequence` of its lane.
+// The name of each kind and of each form it has, and a frame of it that is number `sequence` of its
+// lane.
 inline std::vector<std::pair<std::string, Bytes>> frames(std::uint64_t sequence = 1) {
   const FrameNumbers n{{7}, {42}, sequence};
   return {{"hello", encode(hello(), n)},
+          {"hello-checkpoint", encode(hello_of_a_checkpoint(), n)},
+          {"hello-first-copy", encode(hello_of_a_first_copy(), n)},
           {"welcome", encode(welcome(), n)},
           {"refuse", encode(refuse(), n)},
           {"committed", encode(Committed{}, n)},
@@ -62,6 +79,12 @@ inline std::vector<std::pair<std::string, Bytes>> frames(std::uint64_t sequence 
           {"guest_ended", encode(guest_ended(), n)},
           {"alive", encode(alive(), n)},
           {"progress", encode(progress(), n)},
+          {"handover", encode(Handover{}, n)},
+          {"loaded", encode(Loaded{}, n)},
+          {"load_failed", encode(load_failed(), n)},
+          {"go", encode(Go{}, n)},
+          {"cancel", encode(cancel(), n)},
+          {"took_over", encode(TookOver{}, n)},
           {"attach", encode(attach(), n)},
           {"pages", pages(n)},
           {"device_state", encode(device_state(), n)},
