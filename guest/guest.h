@@ -89,6 +89,12 @@ class Guest {
   // writes meanwhile may be torn; the next scan then has it.
   virtual Result<void> read_pages(RegionIndex region, std::span<const PageIndex> pages,
                                   MutableBytes out) = 0;
+  // Pages of a mapped region that nobody has touched: zero, and without memory of their own until
+  // somebody reads or writes them. One that is written after this call is in the next scan. What is
+  // not known to be untouched is left out, by default all.
+  [[nodiscard]] virtual Bitmap untouched(RegionIndex region) {
+    return Bitmap(identity().layout[region].pages);
+  }
   // REQUIRES: a standby guest that has not loaded, or a paused one.
   virtual Result<void> write_page(RegionIndex region, PageIndex page, ByteView bytes) = 0;
 

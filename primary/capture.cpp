@@ -1,6 +1,7 @@
 #include "primary/capture.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "wire/header.h"
@@ -9,6 +10,7 @@ namespace colo::primary {
 
 namespace {
 
+constexpr std::array<std::byte, page_bytes> zeros{};
 constexpr std::uint32_t batch_pages = wire::batch_data_pages_max;
 
 std::uint64_t body_checksum(const Bytes& frame) {
@@ -55,22 +57,24 @@ Result<PassFigures> Capturer::pass(Epoch epoch, bool first) {
   lineage_.open(epoch);
   if (auto scanned = scan(); !scanned) return fail(scanned.error());
   const std::uint64_t bytes_before = epoch_bytes_;
-  const auto pages = drain(epoch, [this](Bytes frame) { return sink_.push(std::move(frame)); });
+  const auto pages =
+      drain(epoch, first, [this](Bytes frame) { return sink_.push(std::move(frame)); });
   if (!pages) return fail(pages.error());
   return PassFigures{*pages, epoch_bytes_ - bytes_before};
 }
 
-Result<std::uint64_t> Capturer::drain(Epoch epoch, const Emit& emit) {
+Result<std::uint64_t> Capturer::drain(Epoch epoch, bool seek_untouched, const Emit& emit) {
   std::uint64_t pages = 0;
   for (RegionIndex region = 0; region < lineage_.pending().size(); ++region) {
-    const auto drained = drain_region(region, epoch, emit);
+    const auto drained = drain_region(region, epoch, seek_untouched, emit);
     if (!drained) return fail(drained.error());
     pages += *drained;
   }
   return pages;
 }
 
-Result<std::uint64_t> Capturer::drain_region(RegionIndex region, Epoch epoch, const Emit& emit) {
+Result<std::uint64_t> Capturer::drain_region(RegionIndex region, Epoch epoch, bool seek_untouched,
+                                             const Emit& emit) {
   const Bitmap& pending = lineage_.pending()[region];
   std::vector<PageIndex> all;
   all.reserve(pending.count());
@@ -78,6 +82,12 @@ Result<std::uint64_t> Capturer::drain_region(RegionIndex region, Epoch epoch, co
 
   wire::PagesFrame frame(region);
   const MutableBytes mapped = guest_.mapping(region);
+  // Read through our mapping, such a page would get memory of its own for good. Asked after the
+  // scan: what is written since is in the next one.
+  Bitmap untouched(pending.size());
+  if (seek_untouched && !mapped.empty() && all.size() > pending.size() / 8) {
+    untouched = guest_.untouched(region);
+  }
   for (std::size_t at = 0; at < all.size(); at += batch_pages) {
     const auto batch =
         std::span(all).subspan(at, std::min<std::size_t>(batch_pages, all.size() - at));
@@ -92,8 +102,9 @@ Result<std::uint64_t> Capturer::drain_region(RegionIndex region, Epoch epoch, co
       }
     }
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      const ByteView page = mapped.empty()
-                                ? ByteView(scratch_).subspan(i * page_bytes, page_bytes)
+      const ByteView page = mapped.empty() ? ByteView(scratch_).subspan(i * page_bytes, page_bytes)
+                            : untouched.test(batch[i])
+                                ? ByteView(zeros)
                                 : ByteView(mapped).subspan(batch[i] * page_bytes, page_bytes);
       frame.add_page(batch[i], page);
       lineage_.sent({region, batch[i]});
@@ -130,7 +141,8 @@ Result<std::vector<Bytes>> Capturer::copy_residual(Epoch epoch, CheckpointFigure
                     " took longer than limits.pause_max",
                 "raise limits.pause_max, or lower the delay so that less is dirty");
   };
-  const auto pages = scan().and_then([&]() -> Result<std::uint64_t> { return drain(epoch, copy); });
+  const auto pages =
+      scan().and_then([&]() -> Result<std::uint64_t> { return drain(epoch, false, copy); });
   if (!pages) {
     const Error why = pages.error();
     if (auto runs = let_run(figures); !runs) return fail(runs.error());

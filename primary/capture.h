@@ -86,8 +86,11 @@ class Capturer {
   Result<void> scan();
   // Turns every pending page into frames; `emit` takes each finished frame.
   using Emit = std::function<Result<void>(Bytes frame)>;
-  Result<std::uint64_t> drain(Epoch epoch, const Emit& emit);
-  Result<std::uint64_t> drain_region(RegionIndex region, Epoch epoch, const Emit& emit);
+  // seek_untouched: most pages may never have been touched. Finding them takes time that grows with
+  // the guest, so never in a standstill.
+  Result<std::uint64_t> drain(Epoch epoch, bool seek_untouched, const Emit& emit);
+  Result<std::uint64_t> drain_region(RegionIndex region, Epoch epoch, bool seek_untouched,
+                                     const Emit& emit);
   Result<void> finish_frame(wire::PagesFrame& frame, Epoch epoch, const Emit& emit);
   Result<std::vector<Bytes>> copy_residual(Epoch epoch, CheckpointFigures& figures);
   Result<void> let_run(CheckpointFigures& figures);

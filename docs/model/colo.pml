@@ -249,7 +249,7 @@ ltl law_5 { [] (calm -> <> [] (one_runs || stuck_for_operator)) }
 #define guards(p, s) (state[p] == PROTECTED && state[s] == STANDBY)
 #define alone (state[0] == GONE || state[1] == GONE)
 ltl protected_again {
-  [] (calm -> <> [] (guards(0, 1) || guards(1, 0) || alone || forced || stuck_for_operator)) }
+  [] (calm -> <> [] (guards(0, 1) || guards(1, 0) || alone || stuck_for_operator)) }
 
 /* --- composition ----------------------------------------------------------------------------------- */
 #ifdef PROMISES

@@ -61,7 +61,8 @@
 
 /* --- lost, or without a guest: core_lost.cpp -------------------------------------------------------- */
 :: d_step { runs(it) && generation[it] < generation[me] && !heard[me] &&
-            (state[me] == CLAIMING || state[me] == LOST || state[me] == ENDED || state[me] == SOLO) ->
+            (state[me] == CLAIMING || state[me] == LOST || state[me] == ENDED || state[me] == SOLO ||
+             state[me] == TAKING_OVER || state[me] == FAILED) ->
      heard[me] = 1 }  /* a heartbeat arrives */
 :: d_step { (state[me] == LOST || state[me] == ENDED) && heard[me] ->
      guest[me] = NONE; kin[me] = 0; law_3(); join_anew(me) }

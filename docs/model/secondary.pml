@@ -78,6 +78,9 @@
      state[me] = FAILED }
 :: d_step { state[me] == FAILED && !calm -> state[me] = TAKING_OVER }  /* the operator: again */
 
+:: d_step { (state[me] == TAKING_OVER || state[me] == FAILED) && heard[me] ->
+     keeps[me] = BASE; state[me] = JOINING }  /* the peer took its guest back by an operator's word */
+
 /* --- giving back: core_give_back.cpp ---------------------------------------------------------------- */
 /* By itself only where the peer is heard to keep its guest: an engine that was started again since
  * would own a guest that it does not have. The operator may say it at any time. */

@@ -27,6 +27,7 @@ class QemuGuest final : public Guest {
   Result<void> scan(DirtyPages& dirty) override;
   Result<void> read_pages(RegionIndex region, std::span<const PageIndex> pages,
                           MutableBytes out) override;
+  [[nodiscard]] Bitmap untouched(RegionIndex region) override;
   Result<void> write_page(RegionIndex region, PageIndex page, ByteView bytes) override;
   Result<Bytes> save_device_state() override;
   Result<void> load_device_state(ByteView state) override;

@@ -1,5 +1,6 @@
 // The memory half of QemuGuest: where the regions lie, which pages were written, copies of pages.
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -7,6 +8,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/page.h"
 #include "guest/qemu/qemu_guest.h"
 #include "guest/qemu/ram_blocks.h"
 #include "guest/qemu/system_error.h"
@@ -151,13 +153,39 @@ Result<void> QemuGuest::read_pages(RegionIndex region, std::span<const PageIndex
   return {};
 }
 
+Bitmap QemuGuest::untouched(RegionIndex region) {
+  COLO_CHECK(region < identity_.layout.size());
+  Bitmap pages(identity_.layout[region].pages);
+  if (!identity_.layout[region].mapped) return pages;
+  // A memory file has pages where somebody touched it, and holes elsewhere.
+  const auto end = static_cast<off_t>(memory_->main().size());
+  for (off_t at = 0; at < end;) {
+    const off_t hole = ::lseek(memory_->fd(), at, SEEK_HOLE);
+    if (hole < 0 || hole >= end) break;
+    const off_t data = ::lseek(memory_->fd(), hole, SEEK_DATA);
+    if (data < 0 && errno != ENXIO) break;
+    at = data < 0 ? end : data;
+    const auto first = (static_cast<std::uint64_t>(hole) + page_bytes - 1) / page_bytes;
+    const auto behind = static_cast<std::uint64_t>(at) / page_bytes;
+    if (behind > first) pages.set_range(first, behind - first);
+  }
+  return pages;
+}
+
 Result<void> QemuGuest::write_page(RegionIndex region, PageIndex page, ByteView bytes) {
   COLO_CHECK(region < identity_.layout.size() && page < identity_.layout[region].pages &&
              bytes.size() == page_bytes);
   if (running_) return fail("write-refused", "a running guest's memory is its own");
-  if (identity_.layout[region].mapped || waiting_) {
-    const MutableBytes to =
-        identity_.layout[region].mapped ? memory_->main() : memory_->outside(region);
+  const bool mapped = identity_.layout[region].mapped;
+  if (mapped && is_zero_page(bytes)) {
+    // The first copy of a mostly empty guest must not fill the standby's memory file with zeros.
+    const auto at = static_cast<off_t>(page * page_bytes);
+    const off_t data = ::lseek(memory_->fd(), at, SEEK_DATA);
+    const bool hole = data < 0 ? errno == ENXIO : data >= at + static_cast<off_t>(page_bytes);
+    if (hole) return {};
+  }
+  if (mapped || waiting_) {
+    const MutableBytes to = mapped ? memory_->main() : memory_->outside(region);
     std::memcpy(to.data() + page * page_bytes, bytes.data(), page_bytes);
     return {};
   }

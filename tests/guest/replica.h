@@ -14,10 +14,14 @@ class Replica {
     for (const RegionLayout& region : layout) content_.emplace_back(region.pages * page_bytes);
   }
 
-  // Scans and copies what was dirty; the number of pages.
-  Result<std::uint64_t> follow(Guest& guest) {
+  // Scans and copies what was dirty; the number of pages. leave_untouched: pages that nobody has
+  // touched are not read; they are zero, as they are in a fresh replica.
+  Result<std::uint64_t> follow(Guest& guest, bool leave_untouched = false) {
     DirtyPages dirty = no_pages(layout_);
     if (auto scanned = guest.scan(dirty); !scanned) return fail(scanned.error());
+    for (RegionIndex region = 0; leave_untouched && region < dirty.size(); ++region) {
+      guest.untouched(region).for_each([&](PageIndex page) { dirty[region].clear(page); });
+    }
     std::uint64_t copied = 0;
     for (RegionIndex region = 0; region < dirty.size(); ++region) {
       std::vector<PageIndex> pages;

@@ -28,7 +28,7 @@ inline guest::GuestConfig small_guest() {
 }
 
 // A guest that fails on demand; everything else is the embedded guest's.
-class FaultyGuest final : public guest::Guest {
+class FaultyGuest : public guest::Guest {
  public:
   explicit FaultyGuest(std::unique_ptr<guest::Guest> inner) : inner_(std::move(inner)) {}
 
