@@ -41,9 +41,7 @@ bool Engines::gone(const std::string& host) {
   return !engine.child || engine.child->ended().has_value();
 }
 
-void Engines::set_frozen(const std::string& host, bool frozen) {
-  engines_[host].frozen = frozen;
-}
+void Engines::set_frozen(const std::string& host, bool frozen) { engines_[host].frozen = frozen; }
 
 void Engines::expect_end(const std::string& host) { engines_[host].killed = true; }
 
