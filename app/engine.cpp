@@ -112,8 +112,10 @@ void Engine::watch_signals() {
   signals_.async_wait([this](const boost::system::error_code& error, int number) {
     if (error) return;
     spdlog::info("asked to end by signal {}", number);
+    // Asked twice, nothing is waited for.
+    if (std::exchange(asked_to_end_, true)) host_.hook_cancel.cancel();
     if (finishing_) {
-      host_.hook_cancel.cancel();
+      spdlog::info("ending");
     } else if (side_) {
       side_->stop();
     } else {

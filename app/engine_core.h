@@ -64,6 +64,7 @@ class Engine {
   std::shared_ptr<Side> side_;
   Waiting waiting_;
   Instant last_beat_{};
+  bool asked_to_end_ = false;
   bool finishing_ = false;
   bool released_ = false;  // what an earlier run of this host may have left
   int exit_status_ = 0;

@@ -38,6 +38,7 @@ PrimarySide::PrimarySide(Host& host, SideTakesOver takeover, std::function<void(
       core_loop_(host.loop, *this, core_),
       guest_(std::move(takeover.guest)),
       guest_runs_(true),
+      moved_(true),
       bulk_timer_(host.loop),
       takeover_(std::move(takeover.figures)) {}
 

@@ -120,6 +120,7 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   void execute(const primary::Exit& action);
   void boot_made(const Result<std::shared_ptr<guest::Guest>>& guest);
   void booted(const Result<void>& runs);
+  void announce();
   void on_guest_end();
   void guest_ended(const guest::End& end);
 
@@ -130,6 +131,7 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   std::shared_ptr<guest::Guest> guest_;
   bool guest_runs_ = false;
   bool gate_closed_ = false;  // behind DropHeld
+  bool moved_ = false;        // the guest came here from the other host
   // What the guest's secondaries were sent, from one session to the next. Used on its thread.
   std::shared_ptr<primary::Lineage> lineage_;
   // The session that began it; empty where nothing can be gone on with.

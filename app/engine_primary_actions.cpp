@@ -100,6 +100,17 @@ void PrimarySide::booted(const Result<void>& runs) {
   feed(primary::GuestRuns{});
 }
 
+// A host that stood still may have let go, when it woke, of frames whose checkpoint it had been
+// told of: no harm to the client, but switches look for the guest there since. Now it joins, and is
+// silent.
+void PrimarySide::announce() {
+  host_.guest_worker.post([guest = guest_] {
+    if (auto announced = guest->announce(); !announced) {
+      spdlog::warn("the network was not told of the guest's place: {}", announced.error().text());
+    }
+  });
+}
+
 // How it ended is asked on the guest's thread, which may be in the middle of a command to it.
 void PrimarySide::on_guest_end() {
   if (!guest_) return;
@@ -134,6 +145,7 @@ void PrimarySide::execute(const primary::AcceptPeer& action) {
       heartbeat::DetectorConfig{heartbeat.interval, heartbeat.lost_after},
       host_.config.own(host_.name).heartbeat.size() + 1, io::steady_now());
   refusals_.forget(session_->host);
+  if (moved_) announce();
   if (action.base) {
     spdlog::info("{} joins from {} and goes on from checkpoint {}", session_->host,
                  session_->lane->peer_address(), action.base->value);
@@ -180,6 +192,7 @@ void PrimarySide::execute(const primary::Release& action) {
 void PrimarySide::execute(const primary::ReleaseAll&) {
   // Behind a capture that may be under way: its cut would hold the output again.
   const bool reopen = std::exchange(gate_closed_, false);
+  moved_ = moved_ || reopen;
   host_.guest_worker.post([gate = host_.gate.get(), guest = reopen ? guest_ : nullptr] {
     if (guest) gate->open(inside_ports(*guest));
     gate->release_all();

@@ -1,4 +1,5 @@
 // The operator's hooks around a takeover, a switchover, and a guest that is given back.
+#include <csignal>
 #include <fstream>
 
 #include "tests/e2e/pair_fixture.h"
@@ -24,6 +25,7 @@ class Hooks : public testing::Test {
     fs::create_directories(place());
     std::ofstream(place() / "hook")
         << "#!/bin/sh\n"
+        << "[ -e " << at << "/hang.$COLO_HOST ] && exec sleep 600\n"
         << "echo \"$1 $2 $COLO_CAUSE\" >> " << at << "/said.$COLO_HOST\n"
         << "[ $1 = lock ] && [ $2 = acquire ] && [ -e " << at << "/refuse.$COLO_HOST ] && {\n"
         << "  echo the lock is held elsewhere; exit 1; }\n"
@@ -90,6 +92,22 @@ TEST_F(Hooks, OneThatFailsIsNamedAndTriedAgainWhenItsCauseIsMended) {
   ASSERT_TRUE(pair.goes_on_at(beta));
   ASSERT_TRUE(pair.answers());
   EXPECT_TRUE(pair.conversation_holds());
+}
+
+TEST_F(Hooks, OneThatHangsHoldsUpNeitherTheStatusNorTheOperatorsEnd) {
+  std::ofstream(place() / "hang.beta") << "yes";
+  pair.kill(alpha);
+  ASSERT_TRUE(pair.shows(beta, "the hook's step", [](const app::Status& status) {
+    return status.state == State::taking_over && status.step == "acquiring";
+  }));
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(pair.ask(beta, {}));
+  const Ran twice = pair.colo("takeover", beta);
+  EXPECT_EQ(twice.status, 1);
+  EXPECT_THAT(twice.err, HasSubstr("already"));
+  pair.send_signal(beta, SIGTERM);
+  ASSERT_TRUE(pair.logs(beta, "asked to end by signal"));
+  // What it released waits for the hook that hangs; a second signal does not.
+  EXPECT_EQ(pair.end(beta), "exit status 0");
 }
 
 TEST_F(Hooks, OneThatFailsAtASwitchoverGivesTheGuestBack) {
