@@ -76,7 +76,7 @@ void expect_golden(const std::string& name, const std::string& text) {
   EXPECT_EQ(text, read_text(COLO_SOURCE_DIR "/tests/app/golden/" + name)) << "golden/" << name;
 }
 
-TEST(Status, ShowsForAsLongAsItIsSoThatThereIsNoArbiter) {
+TEST(StatusText, ShowsForAsLongAsItIsSoThatThereIsNoArbiter) {
   Status status = protected_primary();
   EXPECT_THAT(to_text(status), Not(HasSubstr("unsafe")));
   status.unsafe = true;

@@ -13,8 +13,8 @@ namespace {
 // A fence agent for processes: `plug` is a file with the id of the one that it powers off.
 constexpr const char* agent_script = R"(#!/bin/bash
 while IFS='=' read -r key value; do declare "${key}_=$value"; done
-pid=$(<"$plug_")
-alive() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" 2>/dev/null; }
+pid=$(<"$plug_") || exit 1
+alive() { grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$pid/status" 2>/dev/null; }
 case $action_ in
   off)
     kill -9 "$pid"
