@@ -65,7 +65,8 @@ std::filesystem::path Config::control_socket(std::string_view host) const {
 }
 
 arbiter::Asker Config::asker(std::string_view host) const {
-  return {name, own(host).name, peer_of(host).name, own(host).name == first_primary};
+  return {name, own(host).name, peer_of(host).name, own(host).name == first_primary,
+          heartbeat.head_start};
 }
 
 std::string Config::canonical() const {

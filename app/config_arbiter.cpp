@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "arbiter/fence_text.h"
+
 namespace colo::app {
 namespace {
 
@@ -11,6 +13,8 @@ using Need = TableReader::Need;
 
 constexpr DurationBounds etcd_timeout_bounds{
     100ms, 30s, "shorter takes a busy etcd for a lost one; longer delays the next try"};
+constexpr DurationBounds fence_timeout_bounds{
+    1s, 600s, "shorter, no power switch answers; longer, the guest is silent for that long"};
 constexpr std::size_t most_endpoints = 9;  // more members than an etcd cluster has
 
 bool is_port(std::string_view text) {
@@ -95,9 +99,90 @@ void read_etcd(TableReader& table, arbiter::EtcdSettings& etcd, Problems& proble
   table.duration("timeout", Need::optional, etcd_timeout_bounds, etcd.timeout);
 }
 
+// A table of options for the agent: any name that an agent could have.
+void read_options(TableReader& table, const char* name, Need need, arbiter::AgentOptions& out,
+                  Problems& problems) {
+  const TomlNode* node = table.table(name, need);
+  if (node == nullptr) return;
+  for (const TomlEntry& entry : std::get<TomlNode::Table>(node->value)) {
+    const std::string full = table.full_name(name) + "." + entry.key;
+    const auto* value = std::get_if<std::string>(&entry.node.value);
+    if (value == nullptr) {
+      problems.add(entry.line, {"wrong-kind", "`" + full + "` is " + entry.node.kind(),
+                                "it must be a string in quotes, as the agent takes it"});
+    } else if (entry.key.starts_with("passw") || entry.key == "passphrase") {
+      problems.add(entry.line, {"out-of-place",
+                                "`" + full +
+                                    "` would be a secret in a file that "
+                                    "is no secret",
+                                "put it into a file of mode 0600, a line `" + entry.key +
+                                    "=...`, and name that as `secrets_file`"});
+    } else if (const auto checked = arbiter::fence::check_option(entry.key, *value); !checked) {
+      Error error = checked.error();
+      error.reason = "`" + full + "`: " + error.reason;
+      problems.add(entry.line, std::move(error));
+    } else {
+      out.emplace_back(entry.key, *value);
+    }
+  }
+}
+
+void read_targets(TableReader& table, const Config& config, arbiter::FenceSettings& fence,
+                  Problems& problems) {
+  const TomlNode* node = table.table("target", Need::required);
+  if (node == nullptr) return;
+  TableReader targets(*node, table.full_name("target"), problems);
+  for (std::size_t i = 0; i < config.hosts.size(); ++i) {
+    arbiter::FenceTarget& target = fence.targets[i];
+    target.host = config.hosts[i].name;
+    read_options(targets, target.host.c_str(), Need::required, target.options, problems);
+  }
+  targets.finish();
+  if (fence.targets[0].options == fence.targets[1].options) {
+    problems.add(node->line, {"same-target", "both hosts are the same to the agent",
+                              "give each host its own plug, port or address: else each would "
+                              "power itself off"});
+  }
+}
+
+void read_fence(TableReader& table, const Config& config, arbiter::FenceSettings& fence,
+                Problems& problems) {
+  const auto line = table.text("agent", Need::required, fence.agent);
+  const bool bare = fence.agent.find('/') == std::string::npos && !fence.agent.empty();
+  if (line != 0 && !bare && !fence.agent.starts_with('/')) {
+    problems.add(line, {"bad-path", "`arbiter.agent` is \"" + fence.agent + "\"",
+                        "write a name like \"fence_ipmilan\", or an absolute path"});
+  }
+  read_options(table, "options", Need::optional, fence.options, problems);
+  read_targets(table, config, fence, problems);
+  table.absolute_path("secrets_file", Need::optional, fence.secrets_file);
+  table.absolute_path("state_directory", Need::required, fence.state_directory);
+  table.duration("timeout", Need::optional, fence_timeout_bounds, fence.timeout);
+}
+
+// Must be said twice, so that nobody comes to it by leaving something out.
+void read_none(TableReader& table, std::uint32_t kind_line, Problems& problems) {
+  bool unsafe = false;
+  const auto line = table.boolean("unsafe", Need::optional, unsafe);
+  if (unsafe) return;
+  problems.add(std::max(kind_line, line),
+               {"no-arbiter",
+                "without an arbiter both hosts let the guest speak when they are cut "
+                "off from each other",
+                "write \"directory\", \"etcd\" or \"fence\"; or, for trying out, unsafe = true"});
+}
+
 // Length first: no text can look like the end of another.
 std::string counted(std::string_view text) {
   return std::to_string(text.size()) + ":" + std::string(text);
+}
+
+// The order of options is the file's and means nothing to an agent.
+void render_options(std::ostream& out, const std::string& name, arbiter::AgentOptions options) {
+  std::sort(options.begin(), options.end());
+  out << "arbiter.fence." << name << " =";
+  for (const auto& [key, value] : options) out << ' ' << counted(key) << counted(value);
+  out << '\n';
 }
 
 }  // namespace
@@ -115,10 +200,16 @@ void read_arbiter(TableReader& top, Config& config, Problems& problems) {
   } else if (kind == "etcd") {
     settings.kind = arbiter::Kind::etcd;
     read_etcd(table, settings.etcd, problems);
+  } else if (kind == "fence") {
+    settings.kind = arbiter::Kind::fence;
+    read_fence(table, config, settings.fence, problems);
+  } else if (kind == "none") {
+    settings.kind = arbiter::Kind::none;
+    read_none(table, line, problems);
   } else {
     if (line != 0) {
       problems.add(line, {"unknown-arbiter", "there is no arbiter \"" + kind + "\"",
-                          "write \"directory\" or \"etcd\""});
+                          "write \"directory\", \"etcd\" or \"fence\""});
     }
     return;  // which keys belong here is not known
   }
@@ -138,7 +229,14 @@ void render_arbiter(std::ostream& out, const Config& config) {
       out << '\n';
       return;
     case arbiter::Kind::fence:
+      out << "arbiter.fence.agent = " << counted(settings.fence.agent) << '\n';
+      render_options(out, "options", settings.fence.options);
+      for (const arbiter::FenceTarget& target : settings.fence.targets) {
+        render_options(out, "target." + counted(target.host), target.options);
+      }
+      return;
     case arbiter::Kind::none:
+      out << "arbiter.none\n";
       return;
   }
 }

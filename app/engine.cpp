@@ -184,11 +184,14 @@ void Engine::on_ownership(const Result<heartbeat::Ownership>& ownership) {
       become_secondary(ownership->run);
       return;
     case heartbeat::Start::wait:
-      wait("an earlier run of this host owned generation " +
-               std::to_string(ownership->generation.value) + "; " + host_.peer_name() +
-               " may hold a checkpoint of it and take over",
+      // With a fence agent a host may know of no owner and yet not that there is none.
+      wait((ownership->generation.value == 0 ? std::string("this host does not know who owned it")
+                                             : "an earlier run of this host owned generation " +
+                                                   std::to_string(ownership->generation.value)) +
+               "; " + host_.peer_name() + " may hold a checkpoint of it and take over",
            "if " + host_.peer_name() +
-               " holds none, boot the guest anew: " + host_.command("takeover", host_.name),
+               " holds none, boot the guest anew: " + host_.command("takeover", host_.name) +
+               arbiter::boot_advice(host_.config.arbiter, host_.config.asker(host_.name)),
            ownership->generation);
       return;
   }
@@ -327,6 +330,7 @@ Reply Engine::status() const {
   status.next = waiting_.next;
   status.mode = host_.config.mode;
   status.tls = host_.config.tls;
+  status.unsafe = host_.config.arbiter.kind == arbiter::Kind::none;
   status.delay_ms = std::chrono::duration<double, std::milli>(host_.config.delay).count();
   status.owners = host_.owners;
   if (side_) side_->fill(status);

@@ -110,6 +110,7 @@ struct Status {
   std::string mode = "periodic";
   double delay_ms = 0;
   bool tls = true;
+  bool unsafe = false;  // no arbiter: a cut lets both hosts speak
   std::uint64_t generation = 0, epoch = 0;
   std::optional<GuestStatus> guest;
   std::optional<PeerStatus> peer;

@@ -109,6 +109,7 @@ void fields(T& status, Visit&& visit) requires std::is_same_v<std::remove_const_
   visit("mode", status.mode);
   visit("delay_ms", status.delay_ms);
   visit("tls", status.tls);
+  visit("unsafe", status.unsafe);
   visit("generation", status.generation);
   visit("epoch", status.epoch);
   visit("guest", status.guest);

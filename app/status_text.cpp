@@ -142,6 +142,7 @@ std::string to_text(const Status& status) {
   row(out, "generation", print("%" PRIu64 ", epoch %" PRIu64, status.generation, status.epoch));
   row(out, "mode", status.mode + print(", a checkpoint every %g ms", status.delay_ms));
   if (!status.tls) row(out, "TLS", "OFF: guest memory crosses the link unencrypted");
+  if (status.unsafe) row(out, "arbiter", "NONE (unsafe): a cut would let both hosts speak");
   guest_rows(out, status);
   peer_rows(out, status);
   if (status.session) session_row(out, *status.session);

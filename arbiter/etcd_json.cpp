@@ -109,23 +109,13 @@ Result<std::vector<Pair>> pairs_of(const Json& range, std::size_t most) {
   return pairs;
 }
 
-// The value says of which generation it is; the rest must be exactly what we write.
+// The value must be exactly what we write.
 Result<Ownership> ownership_of(const Pair& pair) {
-  const auto corrupt = [&](const std::string& why) {
-    return fail("arbiter-corrupt", "the value of " + pair.key + " " + why,
-                "find out who wrote it; `etcdctl get " + pair.key +
-                    "` shows it, its older revisions may still be there (--rev)");
-  };
-  constexpr std::string_view before = "\ngeneration ";
-  if (pair.value.size() > heartbeat::ownership_file_bytes_max) return corrupt("is too long");
-  const std::size_t at = pair.value.find(before);
-  if (at == std::string::npos) return corrupt("is not an ownership");
-  const std::string_view rest = std::string_view(pair.value).substr(at + before.size());
-  const auto generation = number_of(rest.substr(0, rest.find('\n')));
-  if (!generation || *generation == 0) return corrupt("names no generation");
-  auto ownership = heartbeat::decode_ownership(pair.value, Generation{*generation});
-  if (!ownership) return corrupt("is cut off or altered");
-  return std::move(*ownership);
+  auto ownership = heartbeat::decode_ownership(pair.value);
+  if (ownership) return std::move(*ownership);
+  return fail("arbiter-corrupt", "the value of " + pair.key + " is no ownership, or altered",
+              "find out who wrote it; `etcdctl get " + pair.key +
+                  "` shows it, its older revisions may still be there (--rev)");
 }
 
 // What a range of the owner key says.

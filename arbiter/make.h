@@ -23,7 +23,10 @@ struct Finding {
 // Blocks for the settings' timeout at most, once for each endpoint.
 [[nodiscard]] std::vector<Finding> check_arbiter(const Settings& settings, const Asker& asker);
 
-// A command with which an operator looks at the arbiter: "ls -l DIRECTORY".
+// What an operator does where the arbiter does not answer: "ls -l DIRECTORY".
 [[nodiscard]] std::string look_command(const Settings& settings, const Asker& asker);
+
+// What to add where an operator is told that a command boots the guest anew; mostly nothing.
+[[nodiscard]] std::string boot_advice(const Settings& settings, const Asker& asker);
 
 }  // namespace colo::arbiter

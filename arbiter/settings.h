@@ -14,7 +14,7 @@
 
 namespace colo::arbiter {
 
-enum class Kind { directory, etcd, fence, none };
+enum class Kind { directory, etcd, fence, none };  // none: with unsafe = true only
 
 struct EtcdSettings {
   std::vector<std::string> endpoints;  // "https://10.0.0.1:2379", tried in turn
@@ -56,6 +56,7 @@ struct Asker {
   std::string guest;
   std::string host, peer;
   bool first_primary = false;  // this host boots the guest when nobody ever owned it
+  Duration head_start{};       // of the primary; to compare with what a claim takes
 };
 
 }  // namespace colo::arbiter

@@ -1,6 +1,7 @@
 #include "heartbeat/ownership_file.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 namespace colo::heartbeat {
@@ -67,6 +68,21 @@ Result<Ownership> decode_ownership(std::string_view text, Generation expected) {
     return fail("arbiter-corrupt", file + " is cut off or altered", remedy);
   }
   return Ownership{expected, std::string(*owner), std::string(*run)};
+}
+
+Result<Ownership> decode_ownership(std::string_view text) {
+  constexpr std::string_view before = "\ngeneration ";
+  const std::size_t at = text.find(before);
+  Generation generation;
+  if (text.size() <= ownership_file_bytes_max && at != std::string_view::npos) {
+    const char* number = text.data() + at + before.size();
+    // What does not parse stays 0, which no ownership has.
+    std::from_chars(number, text.data() + text.size(), generation.value);
+  }
+  if (generation.value == 0) {
+    return fail("arbiter-corrupt", "it is not an ownership of format 1", "find out who wrote it");
+  }
+  return decode_ownership(text, generation);
 }
 
 }  // namespace colo::heartbeat

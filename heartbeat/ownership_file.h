@@ -30,5 +30,7 @@ inline constexpr std::size_t ownership_file_bytes_max = 1024;
 
 // expected: the generation of the file's name. Errors: "arbiter-corrupt".
 [[nodiscard]] Result<Ownership> decode_ownership(std::string_view text, Generation expected);
+// Of the generation that the text itself names: for places that have no file's name beside it.
+[[nodiscard]] Result<Ownership> decode_ownership(std::string_view text);
 
 }  // namespace colo::heartbeat

@@ -76,6 +76,15 @@ void expect_golden(const std::string& name, const std::string& text) {
   EXPECT_EQ(text, read_text(COLO_SOURCE_DIR "/tests/app/golden/" + name)) << "golden/" << name;
 }
 
+TEST(StatusText, ShowsForAsLongAsItIsSoThatThereIsNoArbiter) {
+  Status status = protected_primary();
+  EXPECT_THAT(to_text(status), Not(HasSubstr("unsafe")));
+  status.unsafe = true;
+  EXPECT_THAT(to_text(status), HasSubstr("arbiter        NONE (unsafe)"));
+  EXPECT_THAT(to_json(status), HasSubstr("\"unsafe\":true"));
+  EXPECT_TRUE(status_from_json(to_json(status))->unsafe);
+}
+
 TEST(StatusText, OfAProtectedPrimary) {
   expect_golden("protected.txt", to_text(protected_primary()));
 }

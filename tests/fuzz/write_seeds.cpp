@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "arbiter/etcd_text.h"
+#include "heartbeat/ownership_file.h"
 #include "tests/wire/samples.h"
 #include "wire/bytes.h"
 
@@ -24,11 +26,35 @@ Bytes behind(std::uint8_t first, ByteView rest) {
   return bytes;
 }
 
+bool write_etcd_answers(const std::filesystem::path& directory) {
+  std::filesystem::create_directories(directory);
+  const auto names = arbiter::etcd::names_of("/colo", "ledger");
+  const heartbeat::Ownership seventh{{7}, "alpha", "5f0c9a3e"};
+  const std::string header = R"({"header":{"cluster_id":"14841639068965178418","revision":"9"},)";
+  const auto pair = [&](const std::string& key) {
+    return R"("kvs":[{"key":")" + arbiter::etcd::base64(key) +
+           R"(","create_revision":"2","mod_revision":"9","version":"1","value":")" +
+           arbiter::etcd::base64(heartbeat::encode_ownership(seventh)) + R"("}],"count":"1"})";
+  };
+  const auto with = [&](const char* name, const std::string& text) {
+    return write(directory / name, std::as_bytes(std::span(text)));
+  };
+  return with("absent", header.substr(0, header.size() - 1) + "}") &&
+         with("read", header + pair(names.owner_key)) &&
+         with("history", header + pair(arbiter::etcd::history_key(names, {7}))) &&
+         with("won", header + R"("succeeded":true,"responses":[{"response_put":{}},)" +
+                         R"({"response_put":{}}]})") &&
+         with("lost",
+              header + R"("responses":[{"response_range":{)" + pair(names.owner_key) + "}]}") &&
+         with("login", header + R"("token":"abc.9"})") &&
+         with("refused", R"({"error":"etcdserver: no leader","message":"x","code":14})");
+}
+
 bool write_all(const std::filesystem::path& directory) {
   for (const char* program : {"wire_decoder", "wire_messages", "wire_pages"}) {
     std::filesystem::create_directories(directory / program);
   }
-  bool good = true;
+  bool good = write_etcd_answers(directory / "etcd_answers");
   Bytes stream;
   std::uint64_t sequence = 0;
   for (const auto& [kind, alone] : samples::frames()) {
