@@ -9,6 +9,7 @@
 
 #include "demo/client.h"
 #include "demo/config_text.h"
+#include "demo/options.h"
 #include "demo/folder.h"
 #include "demo/process.h"
 #include "demo/stage.h"
