@@ -135,21 +135,19 @@ Reply PrimarySide::command(const Request& request) {
                           "run it with --host " + host_.peer_name() + " if one failed there"};
       return reply;
     case Command::takeover:
-      reply.error = takeover_refusal();
+      if (std::holds_alternative<primary::Lost>(core_.state())) {
+        reply.error = feed(primary::TakeoverAsked{});
+        reply.message = "taking the guest that is kept here back; `" +
+                        host_.command("status", host_.name) + "` shows it";
+        return reply;
+      }
+      reply.error = Error{"already-primary", "the guest belongs to this host",
+                          "move it with `" + host_.command("switchover", host_.name) + "`"};
       return reply;
     case Command::status:
       break;
   }
   return reply;
-}
-
-Error PrimarySide::takeover_refusal() const {
-  if (const auto* lost = std::get_if<primary::Lost>(&core_.state())) {
-    return {"lost", "this host lost the guest to " + lost->owner.owner,
-            "look at `" + host_.command("status", host_.peer_name()) + "`"};
-  }
-  return {"already-primary", "the guest belongs to this host",
-          "move it with `" + host_.command("switchover", host_.name) + "`"};
 }
 
 void PrimarySide::stop() { feed(primary::StopAsked{}); }

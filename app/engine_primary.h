@@ -69,7 +69,7 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   void stepped();
   void note_state();
   [[nodiscard]] Words words() const;
-  [[nodiscard]] Error takeover_refusal() const;
+  [[nodiscard]] bool is_ours(const heartbeat::Ownership& ownership) const;  // of this very run
   void watch_guest();
   void fill_checkpoints(Status& status) const;
 

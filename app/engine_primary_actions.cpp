@@ -25,7 +25,8 @@ void PrimarySide::execute(const primary::StartClaim& action) {
         std::holds_alternative<heartbeat::ClaimWon>(*answer)) {
       self->takeover_->claimed_unix_ns = unix_now_ns();
     }
-    self->feed(primary::ClaimAnswered{*answer});
+    const auto* lost = std::get_if<heartbeat::ClaimLost>(&*answer);
+    self->feed(primary::ClaimAnswered{*answer, lost != nullptr && self->is_ours(lost->current)});
   });
 }
 
@@ -37,9 +38,12 @@ void PrimarySide::execute(const primary::ReadOwnership&) {
       self->feed(primary::OwnershipUnread{read.error()});
       return;
     }
-    const bool ours = read->owner == self->host_.name && read->run == self->host_.run;
-    self->feed(primary::OwnershipRead{*read, ours});
+    self->feed(primary::OwnershipRead{*read, self->is_ours(*read)});
   });
+}
+
+bool PrimarySide::is_ours(const heartbeat::Ownership& ownership) const {
+  return ownership.owner == host_.name && ownership.run == host_.run;
 }
 
 void PrimarySide::execute(const primary::BootGuest&) {
