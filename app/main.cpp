@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "app/commands.h"
+#include "drill/command.h"
 
 namespace colo::app {
 namespace {
@@ -39,6 +40,7 @@ class CommandLine {
            "delay=50ms: between checkpoints; peer=IP:PORT: where this host dials the other; "
            "peer-heartbeat=IP:PORT[,IP:PORT...]: one for each link. Until the engine ends")
         ->required();
+    add_drill();
   }
 
   int run(int argc, char** argv) {
@@ -75,8 +77,21 @@ class CommandLine {
     keygen->callback([this] { run_verb_ = [this] { return command_keygen(target_.file); }; });
   }
 
+  void add_drill() {
+    CLI::App* verb = app_.add_subcommand(
+        "drill", "Put faults on pairs of its own, with a client outside as the judge");
+    drill::add_options(*verb, drill_);
+    verb->callback([this] {
+      run_verb_ = [this] {
+        // The same program as this one, under whatever name it was called.
+        return drill::run(drill_, std::filesystem::read_symlink("/proc/self/exe"));
+      };
+    });
+  }
+
   CLI::App app_{"Keeps one virtual machine alive through the loss of either of two hosts", "colo"};
   Target target_;
+  drill::Request drill_;
   LogOptions log_;
   std::string assignment_;
   bool json_ = false;

@@ -134,4 +134,16 @@ Result<EngineStatus> ask_status(const std::filesystem::path& control_socket) {
   return parse_status_reply(*reply);
 }
 
+Result<void> tell_engine(const std::filesystem::path& control_socket, const std::string& command) {
+  auto line = converse(control_socket, Json{{"command", command}}.dump() + "\n");
+  if (!line) return fail(line.error());
+  try {
+    const Json reply = Json::parse(*line);
+    if (reply.at("ok").get<bool>()) return {};
+    return fail("refused", value<std::string>(reply, "reason"));
+  } catch (const Json::exception& error) {
+    return fail("refused", error.what());
+  }
+}
+
 }  // namespace colo::demo

@@ -49,4 +49,9 @@ struct EngineStatus {
 // Errors: "no-engine" (nobody answers), "bad-status".
 [[nodiscard]] Result<EngineStatus> ask_status(const std::filesystem::path& control_socket);
 
+// Gives the engine a command without arguments, such as "takeover". Errors: "no-engine"; "refused"
+// with the engine's reason.
+[[nodiscard]] Result<void> tell_engine(const std::filesystem::path& control_socket,
+                                       const std::string& command);
+
 }  // namespace colo::demo

@@ -2,6 +2,8 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
+
 namespace colo::demo {
 namespace {
 
@@ -48,8 +50,12 @@ void Engines::expect_end(const std::string& host) { engines_[host].killed = true
 void Engines::look() {
   for (auto& [host, engine] : engines_) {
     if (engine.killed || engine.frozen || !engine.child || engine.child->ended()) continue;
-    if (auto status = ask_status(scene_.folder().control_socket(host)))
-      engine.status = std::move(*status);
+    const auto asked = std::chrono::steady_clock::now();
+    auto status = ask_status(scene_.folder().control_socket(host));
+    if (!status) continue;
+    engine.status = std::move(*status);
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - asked;
+    slowest_ms_ = std::max(slowest_ms_, took.count());
   }
 }
 
@@ -83,9 +89,9 @@ Result<void> Engines::kill_host(const std::string& host) {
   return scene_.kill_host(host, *engine.child);
 }
 
-Result<void> Engines::end() {
+Result<void> Engines::end(const std::string& secondary) {
   Result<void> result;
-  for (const char* host : {"beta", "alpha"}) {
+  for (const std::string& host : {secondary, std::string(secondary == "beta" ? "alpha" : "beta")}) {
     Engine& engine = engines_[host];
     if (!engine.child) continue;
     const std::string how = engine.child->end(end_patience);

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -24,6 +25,8 @@ class Engines {
   void look();
   // The last status, also of a dead engine; empty before the first.
   [[nodiscard]] const std::optional<EngineStatus>& status(const std::string& host) const;
+  // The longest time that a living engine took to answer, since it was last asked for.
+  [[nodiscard]] double take_slowest_ms() { return std::exchange(slowest_ms_, 0.0); }
   [[nodiscard]] bool in_state(const std::string& host, const std::string& state) const;
 
   // One of them, again after it was killed or has ended. REQUIRES: called from the main thread.
@@ -41,9 +44,9 @@ class Engines {
   Result<void> check_alive();
   // Everything of the host, with SIGKILL.
   Result<void> kill_host(const std::string& host);
-  // SIGTERM, the secondary first, so that nobody takes over from a primary that says goodbye.
+  // SIGTERM, to the secondary first, so that nobody takes over from a primary that says goodbye.
   // Errors: "engine-ended" naming an engine that did not end cleanly.
-  Result<void> end();
+  Result<void> end(const std::string& secondary = "beta");
 
  private:
   struct Engine {
@@ -56,6 +59,7 @@ class Engines {
 
   Scene& scene_;
   std::map<std::string, Engine> engines_;
+  double slowest_ms_ = 0;
 };
 
 }  // namespace colo::demo

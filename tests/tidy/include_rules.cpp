@@ -11,7 +11,7 @@ namespace {
 using Rooms = std::set<std::string>;
 
 const Rooms all_rooms{"base",    "wire",      "cache", "compare", "heartbeat", "arbiter", "guest",
-                      "primary", "secondary", "io",    "app",     "demo",      "tests"};
+                      "primary", "secondary", "io",    "app",     "demo",      "drill",   "tests"};
 
 // Which rooms a room may include beside itself.
 const std::map<std::string, Rooms> allowed{
@@ -27,9 +27,11 @@ const std::map<std::string, Rooms> allowed{
     {"io", {"base", "wire", "compare", "heartbeat", "guest"}},
     {"app",
      {"base", "wire", "cache", "compare", "heartbeat", "arbiter", "guest", "primary", "secondary",
-      "io"}},
+      "io", "drill"}},  // a verb of the command line
     // It drives the binary from outside, and speaks the embedded guest's language as a client.
     {"demo", {"base", "wire", "guest"}},
+    // The same, on the demonstration's stage.
+    {"drill", {"base", "demo"}},
 };
 
 // A core: the pure state machine of a role and what goes in and out of it.
