@@ -92,6 +92,13 @@ std::string Folder::tail(const std::string& host) const {
   return text;
 }
 
+void Folder::forget_run(const std::string& host) const {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(run_directory() / ("ledger." + host), ignored)) {
+    if (entry.path().extension() != ".log") fs::remove_all(entry.path(), ignored);
+  }
+}
+
 Result<void> Folder::hide_arbiter(const std::string& host) const {
   std::error_code error;
   fs::rename(host_directory(host) / mount_name, host_directory(host) / hidden_name, error);

@@ -124,6 +124,12 @@ void add_link_drills(std::vector<Drill>& all) {
               seconds(1)));
   all.push_back(lasting(drill("blip-5", "the link is silent for 5 s", {link(Deed::cut)}, {kept}),
                         seconds(5)));
+  Drill grace = lasting(
+      drill("blip-5-within-grace", "the link is silent for 5 s, and both sides wait for 10 s",
+            {link(Deed::cut)}, {unharmed}),
+      seconds(5));
+  grace.grace_ms = 10'000;
+  all.push_back(grace);
 }
 
 void add_arbiter_drills(std::vector<Drill>& all) {

@@ -20,6 +20,10 @@ Drill switchover(std::string name, std::string what, std::set<Outcome> allowed) 
 
 void add_switchover_drills(std::vector<Drill>& all) {
   all.push_back(switchover("switchover", "the guest is moved on purpose", {Outcome::moved}));
+  Drill takeover = switchover("takeover-asked", "the operator lets the secondary take over",
+                              {Outcome::taken_over});
+  takeover.faults.front().deed = Deed::takeover;
+  all.push_back(takeover);
 
   for (const std::string step : {"passing", "saving", "loading", "claiming"}) {
     const Moment at{Role::primary, "HANDING-OVER/" + step};
@@ -37,6 +41,9 @@ void add_switchover_drills(std::vector<Drill>& all) {
     interrupted("kill-source", {Deed::kill, Role::primary, Part::host, {}, {}, 0},
                 {Outcome::moved});
     interrupted("kill-target", {Deed::kill, Role::secondary, Part::host, {}, {}, 0},
+                returns ? std::set{Outcome::kept}
+                        : std::set{Outcome::kept, Outcome::given_back, Outcome::moved});
+    interrupted("freeze-target", {Deed::freeze, Role::secondary, Part::host, {}, {}, 0},
                 returns ? std::set{Outcome::kept}
                         : std::set{Outcome::kept, Outcome::given_back, Outcome::moved});
     interrupted("cut", {Deed::cut, Role::primary, Part::host, {}, {}, 0},

@@ -62,6 +62,8 @@ std::string describe(const Fault& fault) {
       return "arbiter cut from " + whose;
     case Deed::switchover:
       return "switchover asked";
+    case Deed::takeover:
+      return "takeover asked";
   }
   return "";
 }

@@ -30,6 +30,7 @@ enum class Deed {
   arbiter_down,  // neither host reaches it
   arbiter_cut,   // this host does not reach it
   switchover,    // no fault: the operator asks the primary for it
+  takeover,      // no fault: the operator asks the secondary for it
 };
 
 // A line of an engine's log from which on the fault may fall.

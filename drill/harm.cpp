@@ -49,6 +49,10 @@ Result<Act> Harm::prepare(const Fault& fault) {
       return Act([this] {
         return demo::tell_engine(scene_.folder().control_socket(primary_), "switchover");
       });
+    case Deed::takeover:
+      return Act([this] {
+        return demo::tell_engine(scene_.folder().control_socket(secondary_), "takeover");
+      });
   }
   return fail("no-deed", "there is no such fault");
 }
@@ -98,6 +102,7 @@ Result<void> Harm::hide_arbiter(const std::vector<std::string>& hosts) {
 Result<void> Harm::sweep() {
   for (const std::string& one : unswept_) {
     if (auto gone = engines_.kill_host(one); !gone) return gone;
+    scene_.folder().forget_run(one);
   }
   unswept_.clear();
   return {};

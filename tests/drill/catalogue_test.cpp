@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 namespace colo::drill {
@@ -64,6 +67,29 @@ TEST(Catalogue, CoversEveryFaultThatAHostOrALinkCanHave) {
         "arbiter cut from secondary", "switchover asked"}) {
     EXPECT_EQ(put.count(other), 1U) << other;
   }
+}
+
+std::string row_of(const Drill& drill) {
+  std::string allowed;
+  for (const Outcome outcome : drill.allowed) {
+    allowed += (allowed.empty() ? "" : ", ") + std::string(word(outcome));
+  }
+  return "| `" + drill.name + "` | " + (drill.embedded ? "both" : "qemu") + " | " + drill.what +
+         " | " + allowed + " |\n";
+}
+
+// Whoever reads the page reads what is played, no more and no less.
+TEST(Catalogue, IsWhatItsPageSays) {
+  std::ifstream file(std::filesystem::path(COLO_SOURCE_DIR) / "docs/drills.md");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  std::size_t rows = 0;
+  for (std::size_t at = page.find("\n| `"); at != std::string::npos;
+       at = page.find("\n| `", at + 1))
+    rows += 1;
+  for (const Drill& drill : catalogue()) {
+    EXPECT_NE(page.find("\n" + row_of(drill)), std::string::npos) << row_of(drill);
+  }
+  EXPECT_EQ(rows, catalogue().size());
 }
 
 }  // namespace
