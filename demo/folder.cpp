@@ -97,6 +97,7 @@ void Folder::forget_run(const std::string& host) const {
   for (const auto& entry : fs::directory_iterator(run_directory() / ("ledger." + host), ignored)) {
     if (entry.path().extension() != ".log") fs::remove_all(entry.path(), ignored);
   }
+  fs::remove_all(checkpoint_directory() / ("ledger." + host), ignored);
 }
 
 Result<void> Folder::hide_arbiter(const std::string& host) const {

@@ -34,7 +34,8 @@ class Folder {
   [[nodiscard]] std::filesystem::path host_directory(const std::string& host) const {
     return path_ / host;
   }
-  // What a host that lost its power would not find again: /run is memory. Logs stay.
+  // What a host that lost its power would not find again: /run and the kept checkpoint are
+  // memory. Logs stay.
   void forget_run(const std::string& host) const;
   // The arbiter is out of this host's reach: every call to it fails at once. Then within it again.
   Result<void> hide_arbiter(const std::string& host) const;

@@ -68,6 +68,7 @@ class Play {
   std::unique_ptr<demo::Engines> engines_;  // goes before the scene
   std::unique_ptr<Harm> harm_;
   std::unique_ptr<demo::Client> client_;
+  std::int64_t struck_ns_ = 0;  // the first deed
   std::int64_t healed_ns_ = 0;
   std::optional<std::int64_t> may_speak_ns_;  // when a new owner's guest could be heard
   const std::string primary_ = "alpha", secondary_ = "beta";
@@ -117,7 +118,8 @@ void Play::look() {
   record_.slowest_status_ms = std::max(record_.slowest_status_ms, engines_->take_slowest_ms());
   const auto owner = newest_owner();
   if (!owner || owner->host.empty()) return;
-  if (const auto since = note_times(known(owner->host), *record_.fault_unix_ns, record_.times)) {
+  if (const auto since =
+          note_times(known(owner->host), struck_ns_, *record_.fault_unix_ns, record_.times)) {
     may_speak_ns_ = since;
   }
 }
@@ -201,6 +203,7 @@ Result<void> Play::strike() {
   if (!owners) return fail(owners.error());
   seen_.primary = primary_;
   seen_.generation = owners->empty() ? 0 : owners->back().generation;
+  struck_ns_ = demo::unix_now_ns();
   std::optional<LogWatch> watch;
   for (std::size_t i = 0; i < drill_.faults.size(); ++i) {
     if (auto done = put(drill_.faults[i], watch, i == drill_.clock); !done) return done;

@@ -51,9 +51,9 @@ Verdict Record::verdict() const {
   return checks.empty() || !not_run.empty() ? Verdict::not_run : Verdict::passed;
 }
 
-std::optional<std::int64_t> note_times(const demo::EngineStatus& owner, std::int64_t fault_unix_ns,
-                                       Times& times) {
-  if (times.resumed || !owner.detected_unix_ns || *owner.detected_unix_ns < fault_unix_ns)
+std::optional<std::int64_t> note_times(const demo::EngineStatus& owner, std::int64_t struck_unix_ns,
+                                       std::int64_t fault_unix_ns, Times& times) {
+  if (times.resumed || !owner.detected_unix_ns || *owner.detected_unix_ns < struck_unix_ns)
     return std::nullopt;
   const auto since = [&](std::int64_t unix_ns) {
     return static_cast<double>(unix_ns - fault_unix_ns) / 1e6;

@@ -57,10 +57,11 @@ struct Record {
   [[nodiscard]] Verdict verdict() const;
 };
 
-// Takes the times of the first claim behind the fault out of the owner's status; a later claim is
-// the way back. Returns since when its guest may be heard (CLOCK_REALTIME), if that is news.
-std::optional<std::int64_t> note_times(const demo::EngineStatus& owner, std::int64_t fault_unix_ns,
-                                       Times& times);
+// Takes the times of the first claim since the first deed (`struck`: with a switchover it may come
+// before the fault that is counted from) out of the owner's status; a later claim is the way back.
+// Returns since when its guest may be heard (CLOCK_REALTIME), if that is news.
+std::optional<std::int64_t> note_times(const demo::EngineStatus& owner, std::int64_t struck_unix_ns,
+                                       std::int64_t fault_unix_ns, Times& times);
 
 [[nodiscard]] nlohmann::ordered_json to_json(const Record& record);
 
