@@ -74,8 +74,7 @@ void PrimarySide::boot_made(const Result<std::shared_ptr<guest::Guest>>& guest) 
     if (!self || !self->guest_) return;
     if (!acquired) return self->booted(acquired);
     self->host_.guest_worker.post([weak, guest = self->guest_, &host = self->host_] {
-      Result<void> runs = guest->resume().map([](const auto&) {});
-      if (runs) host.gate->open(inside_ports(*guest));
+      const Result<void> runs = guest->resume().map([](const auto&) {});
       boost::asio::post(host.loop, [weak, runs] {
         if (const auto side = weak.lock()) side->booted(runs);
       });
@@ -91,7 +90,8 @@ void PrimarySide::booted(const Result<void>& runs) {
     feed(primary::GuestFailed{runs.error()});
     return;
   }
-  if (!guest_) return;  // ended meanwhile
+  if (!guest_) return;  // ended meanwhile: it never spoke
+  host_.gate->open(inside_ports(*guest_));
   guest_runs_ = true;
   const guest::Identity& identity = guest_->identity();
   spdlog::info("guest runs: {} {} {} under {}, {} MiB", identity.kind, identity.version,
@@ -197,6 +197,7 @@ void PrimarySide::execute(const primary::ReleaseAll&) {
     if (guest) gate->open(inside_ports(*guest));
     gate->release_all();
   });
+  if (reopen && guest_) announce();
 }
 
 void PrimarySide::execute(const primary::DropHeld&) {

@@ -42,7 +42,8 @@ Words lost_words(const primary::Lost& s, const Host& host) {
   return {State::lost,
           owns + "; the guest here is paused, and kept until " + owner + "'s runs" +
               Words::behind("; ", s.trouble),
-          host.command("status", host.peer_name())};
+          host.command("status", host.peer_name()) +
+              "; if its guest is gone for good: " + host.command("takeover", host.name)};
 }
 
 Words syncing_words(const primary::Syncing& s, const Host& host, const PrimarySession* session) {

@@ -10,6 +10,7 @@
 #include "demo/client.h"
 #include "demo/config_text.h"
 #include "demo/folder.h"
+#include "demo/options.h"
 #include "demo/process.h"
 #include "demo/stage.h"
 #include "demo/tcp_client.h"

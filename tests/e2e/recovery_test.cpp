@@ -117,6 +117,26 @@ TEST(Recovery, ASoloGuestThatDiesEndsItsEngineAndTheNextStartBootsIt) {
   EXPECT_TRUE(pair.owned(alpha, "alpha - alpha"));
 }
 
+// The new owner dies before it has a replica: what the old one kept is the only copy left, and only
+// the operator can say that nothing newer is wanted.
+TEST(Recovery, TheOperatorTakesAKeptGuestBackWhenItsNewOwnerIsGone) {
+  Pair pair(with_relay("1s"));
+  pair.protect();
+  pair.talk();
+  ASSERT_TRUE(pair.answers());
+  pair.relay().cut();
+  ASSERT_EQ(pair.colo("takeover", beta).status, 0);
+  ASSERT_TRUE(pair.becomes(alpha, State::lost));
+  ASSERT_TRUE(pair.becomes(beta, State::solo));
+  EXPECT_THAT(pair.status(alpha).next, HasSubstr("colo takeover"));
+  pair.kill(beta);
+  const Ran taken = pair.colo("takeover", alpha);
+  EXPECT_EQ(taken.status, 0) << taken.err;
+  ASSERT_TRUE(pair.goes_on_at(alpha));
+  ASSERT_TRUE(pair.answers());
+  EXPECT_TRUE(pair.owned(alpha, "alpha beta alpha"));
+}
+
 TEST(Recovery, BothHostsDownAtOnceAreBroughtBackByTheOperatorsWord) {
   Pair pair;
   pair.protect();
