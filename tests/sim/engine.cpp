@@ -1,0 +1,259 @@
+#include "tests/sim/engine.h"
+
+#include "heartbeat/start.h"
+#include "tests/sim/primary_side.h"
+#include "tests/sim/secondary_side.h"
+#include "tests/sim/world.h"
+
+namespace colo::sim {
+
+namespace {
+
+constexpr const char* first_primary = host_names[0];
+constexpr Duration arbiter_poll = std::chrono::milliseconds(300);
+
+}  // namespace
+
+Engine::Engine(World& in, std::size_t of, std::uint64_t number)
+    : world(in),
+      host(of),
+      run(number),
+      ram(make_ram()),
+      gate(in, of),
+      guest_worker(in, of),
+      flush_worker(in, of),
+      run_name_(std::string(host_names[of]) + "-" + std::to_string(number)) {}
+
+Engine::~Engine() = default;
+
+void Engine::start() {
+  last_tick_ = local_now();
+  tick();
+  read_arbiter();
+}
+
+// REQUIRES: the world keeps this object until nothing of it is on the stack.
+void Engine::end() {
+  if (dead_) return;
+  dead_ = true;
+  gate.close();
+  world.queue.kill(static_cast<int>(host));
+  if (primary_) primary_->end();
+  if (secondary_) secondary_->end();
+  for (const auto& one : guests_) {
+    if (const auto guest = one.lock()) guest->kill();
+  }
+  world.judge.forgotten(host);
+}
+
+void Engine::exit() {
+  if (dead_) return;
+  end();
+  world.exited(host);
+}
+
+Instant Engine::local_now() const { return world.local(host, world.queue.now()); }
+
+// --- the role ------------------------------------------------------------------------------------
+
+void Engine::read_arbiter() {
+  read_ownership([this](const Result<heartbeat::Ownership>& ownership) {
+    if (!primary_ && !secondary_) on_ownership(ownership);
+  });
+}
+
+void Engine::on_ownership(const Result<heartbeat::Ownership>& ownership) {
+  if (!ownership) {
+    wait_and_ask();
+    return;
+  }
+  switch (heartbeat::decide_start(*ownership, name(), first_primary)) {
+    case heartbeat::Start::claim:
+      become_primary(ownership->generation);
+      return;
+    case heartbeat::Start::join:
+      become_secondary();
+      return;
+    case heartbeat::Start::wait:
+      world.reach.mark(Mark::host_waits);
+      takeable_ = ownership->generation;
+      wait_and_ask();
+      return;
+  }
+}
+
+void Engine::wait_and_ask() {
+  world.queue.after(arbiter_poll, static_cast<int>(host), [this] {
+    if (!primary_ && !secondary_) read_arbiter();
+  });
+}
+
+void Engine::become_primary(Generation from) {
+  takeable_.reset();
+  primary_ = std::make_unique<PrimarySide>(*this, from);
+  primary_->feed(primary::Tick{});
+}
+
+void Engine::become_secondary() {
+  takeable_.reset();
+  secondary_ = std::make_unique<SecondarySide>(*this);
+  secondary_->feed(secondary::Tick{});
+}
+
+void Engine::takes_over(std::shared_ptr<SimGuest> guest, Generation generation,
+                        std::string cause) {
+  // In its next turn: the side that ends is still on the stack.
+  world.queue.after({}, static_cast<int>(host),
+                    [this, guest = std::move(guest), generation, cause = std::move(cause)] {
+                      secondary_->leave();
+                      left_secondaries_.push_back(std::move(secondary_));
+                      primary_ = std::make_unique<PrimarySide>(*this, guest, generation, cause);
+                      primary_->feed(primary::Tick{});
+                      if (guest->ended()) guest_ended(*guest, false);
+                    });
+}
+
+// --- the world -----------------------------------------------------------------------------------
+
+bool Engine::listening() const { return primary_ != nullptr; }
+
+void Engine::opened(const std::shared_ptr<Lane>& lane, const Message& opening) {
+  primary_->opened(lane, opening);
+}
+
+void Engine::datagram(std::size_t link, std::uint64_t count, const Beat& beat) {
+  // Not newer than the last of its link: dropped.
+  if (beat.run == peer_run_ && count <= last_heard_[link]) {
+    world.reach.mark(Mark::datagram_overtaken);
+    return;
+  }
+  peer_run_ = beat.run;
+  last_heard_[link] = count;
+  if (primary_) primary_->heard(link);
+  if (secondary_) secondary_->heard(link);
+}
+
+void Engine::output_full() {
+  world.reach.mark(Mark::hold_full);
+  if (primary_) primary_->feed(primary::HoldFull{});
+}
+
+void Engine::guest_ended(const SimGuest& guest, bool by_guest) {
+  if (primary_ && primary_->guest().get() == &guest) primary_->guest_ended(by_guest);
+  if (secondary_) secondary_->standby_ended(guest);
+}
+
+Generation Engine::generation() const {
+  if (primary_) return primary_->core().generation();
+  if (secondary_) return secondary_->core().generation();
+  return {};
+}
+
+Beat Engine::beat() const {
+  return {run, generation(), primary_ && primary_->speaks()};
+}
+
+std::shared_ptr<SimGuest> Engine::guest() const {
+  if (primary_) return primary_->guest();
+  return secondary_ ? secondary_->standby() : nullptr;
+}
+
+void Engine::tick() {
+  const Instant now = local_now();
+  const Instant before = std::exchange(last_tick_, now);
+  if (now - before > world.settings.detector.lost_after / 2) {
+    world.reach.mark(Mark::engine_stalled);
+    if (primary_) primary_->stalled(before, now);
+    if (secondary_) secondary_->stalled(before, now);
+  }
+  world.network.beat(host);
+  if (primary_) {
+    primary_->beat(now);
+  } else if (secondary_) {
+    secondary_->beat(now);
+  }
+  if (dead_) return;
+  timer(now + world.settings.detector.interval, [this] { tick(); });
+}
+
+void Engine::track(const std::shared_ptr<SimGuest>& guest) { guests_.push_back(guest); }
+
+void Engine::mutant_acknowledges(Epoch epoch) {
+  if (secondary_) secondary_->mutant_acknowledges(epoch);
+}
+
+void Engine::mutant_flushes(const wire::Frame& frame) {
+  if (secondary_) secondary_->mutant_flushes(frame);
+}
+
+// --- the operator --------------------------------------------------------------------------------
+
+void Engine::ask_takeover() {
+  if (secondary_) {
+    secondary_->feed(secondary::TakeoverAsked{});
+  } else if (!primary_ && takeable_) {
+    world.reach.mark(Mark::booted_anew);
+    become_primary(*takeable_);
+  }
+}
+
+void Engine::ask_stop() {
+  if (primary_) {
+    primary_->feed(primary::StopAsked{});
+  } else if (secondary_) {
+    secondary_->feed(secondary::StopAsked{});
+  } else {
+    exit();
+  }
+}
+
+void Engine::ask_checkpoint() {
+  if (primary_) primary_->feed(primary::CheckpointAsked{});
+}
+
+void Engine::set_delay(Duration delay) {
+  if (primary_) primary_->feed(primary::DelaySet{delay});
+}
+
+// --- for its sides -------------------------------------------------------------------------------
+
+void Engine::timer(Instant local, std::function<void()> fire) {
+  world.queue.add(world.true_time(host, local), static_cast<int>(host), std::move(fire));
+}
+
+void Engine::claim(Generation from, bool nobody,
+                   std::function<void(Result<heartbeat::ClaimAnswer>)> answer) {
+  heartbeat::Claim claim{from, nobody ? std::string() : std::string(name()), run_name_};
+  ask_arbiter([this, claim = std::move(claim), answer = std::move(answer)](auto done) {
+    world.arbiter.claim(host, claim, [answer, done](Result<heartbeat::ClaimAnswer> answered) {
+      answer(std::move(answered));
+      done();
+    });
+  });
+}
+
+void Engine::read_ownership(std::function<void(Result<heartbeat::Ownership>)> answer) {
+  ask_arbiter([this, answer = std::move(answer)](auto done) {
+    world.arbiter.current(host, [answer, done](Result<heartbeat::Ownership> answered) {
+      answer(std::move(answered));
+      done();
+    });
+  });
+}
+
+void Engine::ask_arbiter(Ask ask) {
+  asks_.push_back(std::move(ask));
+  if (!asking_) next_ask();
+}
+
+void Engine::next_ask() {
+  asking_ = !asks_.empty() && !dead_;
+  if (!asking_) return;
+  const Ask ask = std::move(asks_.front());
+  asks_.pop_front();
+  ask([this] { next_ask(); });
+}
+
+void Engine::acted() { world.acted(host); }
+
+}  // namespace colo::sim

@@ -1,0 +1,113 @@
+// The laws, checked apart from the code under test: from what the client saw, what the arbiter
+// granted, what was captured, committed, loaded and run. Knows nothing of the cores' states.
+//
+// A *copy* is a guest, or a complete checkpoint, that somebody may still go on with by what the
+// arbiter granted: the owner's guest; a checkpoint of the current generation (a claim from it would
+// be won); a checkpoint from which its host has just won. L1 and L3 are statements about copies:
+// what the client saw is part of each, and no decision of an engine makes the last one vanish.
+//
+// Threads: none.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+#include "heartbeat/arbiter.h"
+#include "tests/sim/story.h"
+
+namespace colo::sim {
+
+inline constexpr std::array<const char*, 2> host_names{"alpha", "beta"};
+inline std::size_t other(std::size_t host) { return 1 - host; }
+
+inline constexpr PageIndex ram_pages = 7;    // the engine's own memory: outlives the guest's process
+inline constexpr PageIndex video_pages = 3;  // lives and dies with the guest's process
+inline constexpr std::size_t all_pages = ram_pages + video_pages;
+
+// What each page holds, as the point at which it was written; 0: a zero page.
+using Versions = std::array<Point, all_pages>;
+
+class Judge {
+ public:
+  explicit Judge(const Story& story) : story_(story) {}
+
+  // --- what happens --------------------------------------------------------------------------
+  void granted(const heartbeat::Ownership& ownership, bool has_guest);
+  void booted(std::size_t host, std::uint64_t guest);
+  // Returns the checkpoint's number, which travels in its device state.
+  std::uint64_t captured(const Versions& versions, Point point);
+  void committed(std::size_t host, std::uint64_t checkpoint, Generation generation);
+  void forgotten(std::size_t host);
+  // The memory over which this checkpoint's device state is loaded.
+  void loaded(std::size_t host, std::uint64_t checkpoint, const Versions& memory);
+  // Guests are numbered, over both hosts.
+  void runs(std::size_t host, std::uint64_t guest, Point point);
+  void stands(std::size_t host, std::uint64_t guest, Instant now);
+  void steps(std::size_t host, std::uint64_t guest, Point point);
+  void guest_gone(std::size_t host, std::uint64_t guest);
+  // A frame left the host in the generation that it believes is its own. held: output commit is in
+  // force there.
+  void spoke(std::size_t host, Generation generation, Point point, bool held);
+  void paused_by_core(std::size_t host);
+  // The operator ended the guest, or lets it begin anew: what is lost now is lost by order.
+  void ordered_end() { ordered_end_ = true; }
+  void ordered_rollback() { rollback_ = true; }
+  void broken(const std::string& law, const std::string& what);
+
+  // After anything that may have cost a copy. by_fault: the simulator broke something.
+  void check_copies(bool by_fault);
+  // How long the owner's guest may stand without a fault of its own host.
+  void check_pauses(Instant now, Duration bound);
+  void forgive_pause(std::size_t host, Instant now);  // it was not the engine's doing
+
+  // --- what is known -------------------------------------------------------------------------
+  [[nodiscard]] bool copy(std::size_t host) const { return copy_point(host).has_value(); }
+  [[nodiscard]] bool any_copy() const { return copy(0) || copy(1); }
+  [[nodiscard]] bool running(std::size_t host) const {
+    return hosts_[host].guest != 0 && hosts_[host].running;
+  }
+  [[nodiscard]] bool has_guest(std::size_t host) const { return hosts_[host].guest != 0; }
+  [[nodiscard]] Point client_saw() const { return client_saw_; }
+  [[nodiscard]] std::uint64_t commits() const { return commits_; }
+  [[nodiscard]] const heartbeat::Ownership& owner() const { return owners_.back(); }
+  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+  [[nodiscard]] bool ordered_end_seen() const { return ordered_end_; }
+
+ private:
+  struct Checkpoint {
+    Versions versions{};
+    Point point = 0;
+  };
+  struct HostView {
+    std::uint64_t guest = 0;  // booted here, or loaded and run; 0: none
+    bool running = false;
+    Point point = 0;
+    std::optional<Instant> stands_since;
+    std::uint64_t checkpoint = 0;  // complete here; 0: none
+    Generation committed_in{0};    // a claim from this generation may take over from it
+    Point newest_committed = 0;    // even if it is gone again
+  };
+  [[nodiscard]] std::optional<Point> copy_point(std::size_t host) const;
+  [[nodiscard]] bool owns(std::size_t host) const {
+    return owner_ == static_cast<int>(host);
+  }
+
+  const Story& story_;
+  std::vector<heartbeat::Ownership> owners_{heartbeat::Ownership{}};
+  int owner_ = -1;  // -1: nobody
+  std::vector<Checkpoint> checkpoints_{Checkpoint{}};
+  std::array<HostView, 2> hosts_;
+  std::vector<int> speakers_;  // of each generation; -1: none yet
+  Point client_saw_ = 0;
+  std::uint64_t commits_ = 0;
+  bool had_copy_ = false;
+  bool ordered_end_ = false;
+  bool rollback_ = false;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace colo::sim

@@ -1,0 +1,152 @@
+// The secondary's side of a simulated engine: the core's actions.
+
+#include "tests/sim/secondary_side.h"
+#include "tests/sim/world.h"
+#include "wire/pages.h"
+
+namespace colo::sim {
+
+void SecondarySide::execute(const secondary::Commit& action) {
+  const auto committed = cache_->commit(action.epoch);
+  if (!committed) {
+    world_.judge.broken("L2", "a commit failed: " + committed.error().text());
+    return;
+  }
+  world_.judge.committed(engine_.host, checkpoint_of(*cache_->device_state()),
+                         session_->generation);
+}
+
+void SecondarySide::execute(const secondary::Acknowledge& action) {
+  if (world_.mutation == Mutation::acknowledge_before_verify) return;  // it was sent before
+  send(wire::Kind::committed, action.generation, action.epoch);
+}
+
+void SecondarySide::execute(const secondary::StartFlush&) {
+  auto& ails = world_.ails(engine_.host);
+  const Duration takes = world_.settings.flush_takes * (ails.slow_flush ? 20 : 1);
+  engine_.flush_worker.post(takes, [this, cache = cache_] {
+    if (!cache) return;
+    auto& fails = world_.ails(engine_.host).flushes;
+    if (fails > 0) {
+      --fails;
+      memory_.fail_after(world_.guest_random.between(0, 4));
+      world_.reach.mark(Mark::torn_flush);
+    }
+    const auto flushed = cache->flush(memory_);
+    memory_.fail_after(std::nullopt);
+    if (flushed) {
+      feed(secondary::Flushed{cache->figures().flushed});
+    } else {
+      feed(secondary::FlushFailed{flushed.error()});
+    }
+  });
+}
+
+void SecondarySide::execute(const secondary::StartClaim& action) {
+  if (world_.mutation == Mutation::takeover_without_claim && !action.nobody) {
+    world_.queue.after({}, static_cast<int>(engine_.host), [this, from = action.from] {
+      feed(secondary::ClaimAnswered{heartbeat::ClaimWon{from.next()}});
+    });
+    return;
+  }
+  engine_.claim(action.from, action.nobody, [this](Result<heartbeat::ClaimAnswer> answer) {
+    if (!answer) {
+      feed(secondary::ClaimUnanswered{answer.error()});
+      return;
+    }
+    if (std::holds_alternative<heartbeat::ClaimLost>(*answer)) {
+      world_.reach.mark(Mark::claim_lost_by_secondary);
+    }
+    feed(secondary::ClaimAnswered{*answer});
+  });
+}
+
+void SecondarySide::execute(const secondary::EndSession& action) {
+  if (!current(action.session)) return;
+  drop_session(!action.reason.empty());
+}
+
+void SecondarySide::execute(const secondary::Forget&) {
+  cache_.reset();
+  world_.judge.forgotten(engine_.host);
+}
+
+void SecondarySide::execute(const secondary::PrepareStandby&) {
+  memory_.set(nullptr);
+  engine_.guest_worker.post(world_.settings.standby_takes, [this, old = std::move(standby_)] {
+    if (old) old->kill();
+    auto& fails = world_.ails(engine_.host).standbys;
+    if (fails > 0) {
+      --fails;
+      feed(secondary::StandbyFailed{{"standby-failed", "QEMU did not start", ""}});
+      return;
+    }
+    standby_ = SimGuest::standby(world_, engine_.host, engine_.ram);
+    memory_.set(standby_);
+    mark_process_memory_diverged();
+    feed(secondary::StandbyReady{});
+  });
+  standby_.reset();
+}
+
+void SecondarySide::execute(const secondary::Load&) {
+  // Taken away from the memory first: nothing is flushed into a guest that loads.
+  memory_.set(nullptr);
+  engine_.guest_worker.post(
+      world_.settings.load_takes, [this, standby = standby_, state = cache_->device_state()] {
+        Result<void> loaded = fail("no-device-state", "the checkpoint has no device state");
+        if (!standby) {
+          loaded = fail("no-standby", "the standby guest ended");
+        } else if (state) {
+          loaded = standby->load_device_state(*state);
+        }
+        if (loaded) {
+          feed(secondary::Loaded{});
+        } else {
+          feed(secondary::LoadFailed{loaded.error()});
+        }
+      });
+}
+
+void SecondarySide::execute(const secondary::Run&) {
+  engine_.guest_worker.post(std::chrono::milliseconds(1), [this, standby = standby_] {
+    if (!standby) {
+      feed(secondary::LoadFailed{{"no-standby", "the standby guest ended", ""}});
+      return;
+    }
+    if (auto runs = standby->resume(); !runs) {
+      feed(secondary::LoadFailed{runs.error()});
+      return;
+    }
+    engine_.gate.open(standby);
+    engine_.gate.release_all();
+    feed(secondary::GuestRuns{});
+  });
+}
+
+void SecondarySide::execute(const secondary::EndGuest&) {
+  memory_.set(nullptr);
+  engine_.gate.close();
+  engine_.guest_worker.post({}, [standby = std::move(standby_)] {
+    if (standby) standby->kill();
+  });
+  standby_.reset();
+}
+
+void SecondarySide::mutant_acknowledges(Epoch epoch) {
+  if (!session_) return;
+  send(wire::Kind::committed, core_.generation(), epoch);
+}
+
+void SecondarySide::mutant_flushes(const wire::Frame& frame) {
+  const auto batch = wire::decode_pages(frame.body, guest_identity().layout);
+  if (!batch || core_.committed() == Epoch{0}) return;
+  for (std::size_t i = 0; i < batch->data.size(); ++i) {
+    (void)memory_.write_page({batch->region, batch->data[i]},
+                             batch->contents.subspan(i * page_bytes, page_bytes));
+  }
+}
+
+void SecondarySide::execute(const secondary::Exit&) { engine_.exit(); }
+
+}  // namespace colo::sim

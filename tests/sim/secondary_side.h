@@ -1,0 +1,113 @@
+// The secondary's side of a simulated engine: executes its core's actions and feeds back what
+// happened, as app/engine_secondary*.cpp does. Threads: none.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "cache/cache.h"
+#include "heartbeat/detector.h"
+#include "secondary/core.h"
+#include "secondary/stager.h"
+#include "tests/sim/engine.h"
+#include "wire/decoder.h"
+
+namespace colo::sim {
+
+struct SecondarySession {
+  secondary::Session number;
+  Generation generation;
+  std::shared_ptr<Lane> lane;
+  std::shared_ptr<Lane> bulk;
+  std::unique_ptr<secondary::Stager> stager;
+  std::unique_ptr<wire::FrameDecoder> decoder;
+  std::unique_ptr<heartbeat::Detector> detector;
+  Instant since{};
+  bool welcomed = false;
+  bool suspected = false;
+  bool closed = false;
+};
+
+// Where a flush writes: the standby's memory, as secondary::GuestMemory, with a write that can
+// fail.
+class StandbyMemory final : public cache::FlushTarget {
+ public:
+  void set(std::shared_ptr<SimGuest> standby) { standby_ = std::move(standby); }
+  void fail_after(std::optional<int> writes) { writes_left_ = writes; }
+  Result<void> write_page(PageId page, ByteView bytes) override;
+
+ private:
+  std::shared_ptr<SimGuest> standby_;
+  std::optional<int> writes_left_;
+};
+
+class SecondarySide {
+ public:
+  explicit SecondarySide(Engine& engine);
+  ~SecondarySide();
+
+  void feed(secondary::Event event);
+  void heard(std::size_t link);
+  void stalled(Instant from, Instant now);
+  void beat(Instant now);
+  void standby_ended(const SimGuest& guest);
+  void leave() { left_ = true; }
+  void end();
+  // Planted bugs: acknowledges what is not verified; writes what is only staged.
+  void mutant_acknowledges(Epoch epoch);
+  void mutant_flushes(const wire::Frame& frame);
+  [[nodiscard]] const secondary::Core& core() const { return core_; }
+  [[nodiscard]] std::shared_ptr<SimGuest> standby() const { return standby_; }
+
+ private:
+  void arm();
+  void become_primary();
+  void on_lane(const std::shared_ptr<Lane>& lane);
+  void on_frame(secondary::Session number, const Message& message);
+  void on_welcome(const Message& message);
+  void on_bulk(secondary::Session number, const std::shared_ptr<Lane>& lane);
+  void on_bulk_frame(secondary::Session number, Message& message);
+  void join_failed(const Error& error);
+  void gone(secondary::Session number, const Error& error, bool guest_ends);
+  void suspect(secondary::Session number, const Error& error, bool lane_closed);
+  void staged(secondary::Session number, Epoch epoch);
+  void lane_ended(secondary::Session number, bool certain);
+  void bulk_ended(secondary::Session number);
+  void refused_by_peer();
+  void drop_session(bool farewell);
+  void send(wire::Kind kind, Generation generation, Epoch epoch);
+  [[nodiscard]] bool current(secondary::Session number) const {
+    return session_ && session_->number == number;
+  }
+
+  void execute(const secondary::Join& action);
+  void execute(const secondary::Commit& action);
+  void execute(const secondary::Acknowledge& action);
+  void execute(const secondary::StartFlush& action);
+  void execute(const secondary::StartClaim& action);
+  void execute(const secondary::EndSession& action);
+  void execute(const secondary::Forget& action);
+  void execute(const secondary::PrepareStandby& action);
+  void execute(const secondary::Load& action);
+  void execute(const secondary::Run& action);
+  void execute(const secondary::EndGuest& action);
+  void execute(const secondary::Exit& action);
+  void mark_process_memory_diverged();
+
+  Engine& engine_;
+  World& world_;
+  secondary::Core core_;
+  std::shared_ptr<SimGuest> standby_;
+  StandbyMemory memory_;
+  std::shared_ptr<cache::Cache> cache_;
+  std::unique_ptr<SecondarySession> session_;
+  std::uint64_t dials_ = 0;  // the number of the valid dial
+  secondary::Session last_session_{0};
+  std::deque<secondary::Event> events_;
+  bool feeding_ = false;
+  bool left_ = false;
+  std::optional<Instant> armed_;
+  int spins_ = 0;
+};
+
+}  // namespace colo::sim

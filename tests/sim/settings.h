@@ -1,0 +1,67 @@
+// The configuration of one schedule, drawn from its seed.
+#pragma once
+
+#include "base/types.h"
+#include "compare/hold_queue.h"
+#include "heartbeat/detector.h"
+#include "primary/core.h"
+#include "secondary/core.h"
+#include "tests/sim/random.h"
+
+namespace colo::sim {
+
+// A planted bug: what an executor does wrong. The product has no hook for them.
+enum class Mutation {
+  none,
+  release_before_commit,
+  flush_while_staged,
+  takeover_without_claim,
+  forgotten_zero_page,
+  acknowledge_before_verify,
+  both_claims_won,
+};
+inline constexpr std::array<const char*, 7> mutation_names{"none",
+                                                           "release-before-commit",
+                                                           "flush-while-staged",
+                                                           "takeover-without-claim",
+                                                           "forgotten-zero-page",
+                                                           "acknowledge-before-verify",
+                                                           "both-claims-won"};
+
+struct PathSettings {
+  Duration delay{};
+  Duration jitter{};
+  unsigned loss = 0;       // per mille, of datagrams
+  unsigned duplicate = 0;  // per mille, of datagrams
+};
+
+struct Settings {
+  primary::CoreConfig primary;
+  secondary::CoreConfig secondary;
+  heartbeat::DetectorConfig detector;
+  compare::HoldLimits hold;
+  std::uint64_t staged_pages = 1024;
+  Duration stream_timeout{};
+  Duration handshake_timeout{};
+  Duration arbiter_timeout{};
+  Duration arbiter_latency{};
+  std::size_t heartbeat_links = 1;
+  std::array<PathSettings, 4> paths;  // [0]: both lanes, and the first heartbeat link if shared
+  bool shared_path = false;
+  std::array<std::int64_t, 2> clock_ppm{};  // how much faster than true time each host's clock runs
+  Duration guest_step{};
+  Duration guest_task{};   // what a command to the guest takes
+  Duration capture_tail{};  // from the end of a standstill until the core hears of it
+  Duration flush_takes{};
+  Duration load_takes{};
+  Duration standby_takes{};
+  Duration pause_max = std::chrono::milliseconds(500);
+  Duration safety{};  // how long faults are put; then everything heals
+
+  // After healing: within this, one side runs; and within as much again, the pair is protected.
+  [[nodiscard]] Duration bound() const;
+};
+
+[[nodiscard]] Settings draw_settings(Random& random);
+
+}  // namespace colo::sim
