@@ -30,6 +30,8 @@ class SimArbiter {
     return owners_.empty() ? heartbeat::Ownership{} : owners_.back();
   }
 
+  [[nodiscard]] bool reachable(std::size_t host) const { return down_[host] == 0 && !slow_; }
+
   // --- faults --------------------------------------------------------------------------------
   void down(std::size_t host, bool is) { down_[host] += is ? 1 : -1; }
   void slow(bool is) { slow_ = is; }

@@ -22,6 +22,7 @@ Engine::Engine(World& in, std::size_t of, std::uint64_t number)
       gate(in, of),
       guest_worker(in, of),
       flush_worker(in, of),
+      hook_worker(in, of),
       run_name_(std::string(host_names[of]) + "-" + std::to_string(number)) {}
 
 Engine::~Engine() = default;
@@ -72,7 +73,7 @@ void Engine::on_ownership(const Result<heartbeat::Ownership>& ownership) {
       become_primary(ownership->generation);
       return;
     case heartbeat::Start::join:
-      become_secondary();
+      become_secondary(&*ownership);
       return;
     case heartbeat::Start::wait:
       world.reach.mark(Mark::host_waits);
@@ -94,15 +95,27 @@ void Engine::become_primary(Generation from) {
   primary_->feed(primary::Tick{});
 }
 
-void Engine::become_secondary() {
+// What an earlier run kept counts only if nobody can have gone on from it since.
+void Engine::become_secondary(const heartbeat::Ownership* at_start) {
   takeable_.reset();
-  secondary_ = std::make_unique<SecondarySide>(*this);
+  std::optional<KeptCache> kept;
+  if (at_start != nullptr) {
+    if (!at_start->owner.empty()) peer_run_name_ = at_start->run;
+    kept = world.take_kept(host);
+  }
+  if (kept) {
+    kept->kept.takeable = at_start->generation == kept->kept.generation &&
+                          at_start->owner == host_names[other(host)];
+    if (world.mutation == Mutation::base_taken_over_from) kept->kept.takeable = true;
+    world.reach.mark(kept->kept.takeable ? Mark::kept_takeable : Mark::kept_as_base);
+  }
+  secondary_ = std::make_unique<SecondarySide>(*this, std::move(kept));
   secondary_->feed(secondary::Tick{});
 }
 
+// Sides are swapped in the next turn: the side that ends is still on the stack.
 void Engine::takes_over(std::shared_ptr<SimGuest> guest, Generation generation,
                         std::string cause) {
-  // In its next turn: the side that ends is still on the stack.
   world.queue.after({}, static_cast<int>(host),
                     [this, guest = std::move(guest), generation, cause = std::move(cause)] {
                       secondary_->leave();
@@ -111,6 +124,15 @@ void Engine::takes_over(std::shared_ptr<SimGuest> guest, Generation generation,
                       primary_->feed(primary::Tick{});
                       if (guest->ended()) guest_ended(*guest, false);
                     });
+}
+
+void Engine::becomes_secondary() {
+  world.reach.mark(Mark::became_secondary);
+  world.queue.after({}, static_cast<int>(host), [this] {
+    primary_->leave();
+    left_primaries_.push_back(std::move(primary_));
+    become_secondary(nullptr);
+  });
 }
 
 // --- the world -----------------------------------------------------------------------------------
@@ -129,8 +151,8 @@ void Engine::datagram(std::size_t link, std::uint64_t count, const Beat& beat) {
   }
   peer_run_ = beat.run;
   last_heard_[link] = count;
-  if (primary_) primary_->heard(link);
-  if (secondary_) secondary_->heard(link);
+  if (primary_) primary_->heard(link, beat.generation, beat.guest);
+  if (secondary_) secondary_->heard(link, beat.generation, beat.guest);
 }
 
 void Engine::output_full() {
@@ -150,7 +172,10 @@ Generation Engine::generation() const {
 }
 
 Beat Engine::beat() const {
-  return {run, generation(), primary_ && primary_->speaks()};
+  const bool live = secondary_ && std::holds_alternative<secondary::Live>(secondary_->core().state());
+  const auto guest = primary_ ? primary_->guest_here()
+                              : (live ? wire::GuestHere::runs : wire::GuestHere::none);
+  return {run, generation(), guest};
 }
 
 std::shared_ptr<SimGuest> Engine::guest() const {
@@ -207,6 +232,14 @@ void Engine::ask_stop() {
   }
 }
 
+void Engine::ask_switchover() {
+  if (primary_) primary_->feed(primary::SwitchoverAsked{});
+}
+
+void Engine::ask_give_back() {
+  if (secondary_) secondary_->feed(secondary::GiveBackAsked{});
+}
+
 void Engine::ask_checkpoint() {
   if (primary_) primary_->feed(primary::CheckpointAsked{});
 }
@@ -221,14 +254,40 @@ void Engine::timer(Instant local, std::function<void()> fire) {
   world.queue.add(world.true_time(host, local), static_cast<int>(host), std::move(fire));
 }
 
-void Engine::claim(Generation from, bool nobody,
+void Engine::claim(Generation from, heartbeat::For whom,
                    std::function<void(Result<heartbeat::ClaimAnswer>)> answer) {
-  heartbeat::Claim claim{from, nobody ? std::string() : std::string(name()), run_name_};
+  heartbeat::Claim claim{from, name(), run_name_};
+  if (whom == heartbeat::For::nobody) claim.owner.clear();
+  if (whom == heartbeat::For::peer) {
+    claim.owner = host_names[other(host)];
+    claim.run = peer_run_name_;
+  }
   ask_arbiter([this, claim = std::move(claim), answer = std::move(answer)](auto done) {
     world.arbiter.claim(host, claim, [answer, done](Result<heartbeat::ClaimAnswer> answered) {
       answer(std::move(answered));
       done();
     });
+  });
+}
+
+void Engine::acquire(std::function<void(Result<void>)> answer) {
+  hook_worker.post(world.settings.hook_takes, [this, answer = std::move(answer)] {
+    auto& fails = world.ails(host).hooks;
+    if (fails > 0) {
+      --fails;
+      world.reach.mark(Mark::hook_failed);
+      answer(fail("hook-failed", "a hook did not acquire its resource"));
+      return;
+    }
+    acquired_ = true;
+    answer({});
+  });
+}
+
+void Engine::release(std::function<void()> answer) {
+  hook_worker.post(world.settings.hook_takes, [this, answer = std::move(answer)] {
+    acquired_ = false;
+    if (answer) answer();
   });
 }
 

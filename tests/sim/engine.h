@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "heartbeat/arbiter.h"
+#include "heartbeat/claim_for.h"
 #include "tests/sim/gate.h"
 #include "tests/sim/network.h"
 #include "wire/decoder.h"
@@ -26,7 +27,7 @@ class SecondarySide;
 struct Beat {
   std::uint64_t run = 0;
   Generation generation;
-  bool speaks = false;
+  wire::GuestHere guest = wire::GuestHere::none;
 };
 
 // Tasks of one thread, one after the other.
@@ -69,6 +70,8 @@ class Engine {
   // --- commands of an operator: false where they are refused ---------------------------------
   void ask_takeover();
   void ask_stop();
+  void ask_switchover();
+  void ask_give_back();
   void ask_checkpoint();
   void set_delay(Duration delay);
   [[nodiscard]] bool waits() const { return takeable_.has_value(); }
@@ -76,11 +79,19 @@ class Engine {
   // --- for its sides -------------------------------------------------------------------------
   [[nodiscard]] Instant local_now() const;
   void timer(Instant local, std::function<void()> fire);
-  void claim(Generation from, bool nobody, std::function<void(Result<heartbeat::ClaimAnswer>)>);
+  void claim(Generation from, heartbeat::For whom,
+             std::function<void(Result<heartbeat::ClaimAnswer>)> answer);
   void read_ownership(std::function<void(Result<heartbeat::Ownership>)> answer);
   void acted();  // an action was executed; a fault may strike with it
   void takes_over(std::shared_ptr<SimGuest> guest, Generation generation, std::string cause);
+  void becomes_secondary();
   void exit();
+  // The hooks that acquire and release what the guest needs, one after the other.
+  void acquire(std::function<void(Result<void>)> answer);
+  void release(std::function<void()> answer);
+  [[nodiscard]] bool acquired() const { return acquired_; }
+  // The peer's run: of the last welcome, or of the arbiter's record when this engine started.
+  void peer_run(std::string name) { peer_run_name_ = std::move(name); }
   [[nodiscard]] const std::string& run_name() const { return run_name_; }
   [[nodiscard]] const char* name() const { return host_names[host]; }
 
@@ -91,19 +102,22 @@ class Engine {
   Gate gate;
   Worker guest_worker;
   Worker flush_worker;
+  Worker hook_worker;
 
  private:
   using Ask = std::function<void(std::function<void()> done)>;
   void read_arbiter();
   void on_ownership(const Result<heartbeat::Ownership>& ownership);
   void become_primary(Generation from);
-  void become_secondary();
+  void become_secondary(const heartbeat::Ownership* at_start);
   void wait_and_ask();
   void tick();
   void ask_arbiter(Ask ask);
   void next_ask();
 
   const std::string run_name_;
+  std::string peer_run_name_;
+  bool acquired_ = false;
   bool dead_ = false;
   std::vector<std::weak_ptr<SimGuest>> guests_;
   std::optional<Generation> takeable_;

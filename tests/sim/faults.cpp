@@ -42,6 +42,7 @@ constexpr std::array<Entry, fault_count> catalogue{{
     {"a device state never loads", 4},
     {"run fails", 4},
     {"standby does not start", 4},
+    {"a hook fails", 6},
     {"arbiter down", 10},
     {"arbiter out of one side's reach", 8},
     {"arbiter slow", 6},
@@ -51,6 +52,8 @@ constexpr std::array<Entry, fault_count> catalogue{{
     {"stop asked", 4},
     {"checkpoint asked", 4},
     {"delay set", 3},
+    {"switchover asked", 14},
+    {"give-back asked", 4},
 }};
 
 Fault draw_fault(Random& random) {

@@ -44,6 +44,7 @@ enum class Fault : std::uint8_t {
   state_never_loads,
   run_fails,
   standby_fails,
+  hook_fails,
   // arbiter
   arbiter_down,
   arbiter_down_here,
@@ -55,6 +56,8 @@ enum class Fault : std::uint8_t {
   ask_stop,
   ask_checkpoint,
   set_delay,
+  ask_switchover,
+  ask_give_back,
   count
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::count);

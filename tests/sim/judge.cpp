@@ -19,7 +19,7 @@ void Judge::broken(const std::string& law, const std::string& what) {
   }
 }
 
-void Judge::granted(const heartbeat::Ownership& ownership, bool has_guest) {
+void Judge::granted(const heartbeat::Ownership& ownership, bool has_guest, Instant now) {
   if (ownership.generation != owners_.back().generation.next()) {
     broken("L4", "generation " + number(ownership.generation.value) + " was granted twice");
     return;
@@ -28,6 +28,10 @@ void Judge::granted(const heartbeat::Ownership& ownership, bool has_guest) {
   owner_ = -1;
   for (std::size_t host = 0; host < 2; ++host) {
     if (ownership.owner == host_names[host]) owner_ = static_cast<int>(host);
+  }
+  // Given back: until now its guest stood by right.
+  for (HostView& view : hosts_) {
+    if (view.stands_since) view.stands_since = now;
   }
   // A claim in flight of a host whose guest has died meanwhile: two faults, and nobody can recall
   // the claim.

@@ -36,7 +36,7 @@ class Judge {
   explicit Judge(const Story& story) : story_(story) {}
 
   // --- what happens --------------------------------------------------------------------------
-  void granted(const heartbeat::Ownership& ownership, bool has_guest);
+  void granted(const heartbeat::Ownership& ownership, bool has_guest, Instant now);
   void booted(std::size_t host, std::uint64_t guest);
   // Returns the checkpoint's number, which travels in its device state.
   std::uint64_t captured(const Versions& versions, Point point);

@@ -12,6 +12,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/types.h"
@@ -24,10 +25,12 @@ namespace colo::sim {
 
 class World;
 
-// Hello or welcome.
+// Hello, welcome or attach.
 struct Greeting {
   std::string run;
-  std::uint64_t session = 0;  // the token
+  wire::Token session{};           // welcome, attach
+  bool resumes = false;            // welcome; its epoch is the base then
+  std::optional<wire::Held> held;  // hello
 };
 
 struct Message {
@@ -35,6 +38,7 @@ struct Message {
   Generation generation;
   Epoch epoch;
   bool flag = false;  // goodbye: the guest ends; guest_ended: by itself
+  wire::GuestHere guest = wire::GuestHere::none;  // alive
   std::shared_ptr<const Greeting> greeting;
   Bytes frame;  // on a bulk lane, instead of all these
 };

@@ -7,7 +7,7 @@
 namespace colo::sim {
 
 void PrimarySide::execute(const primary::StartClaim& action) {
-  engine_.claim(action.from, action.nobody, [this](Result<heartbeat::ClaimAnswer> answer) {
+  engine_.claim(action.from, action.for_whom, [this](Result<heartbeat::ClaimAnswer> answer) {
     if (!answer) {
       feed(primary::ClaimUnanswered{answer.error()});
       return;
@@ -19,9 +19,25 @@ void PrimarySide::execute(const primary::StartClaim& action) {
   });
 }
 
+void PrimarySide::execute(const primary::ReadOwnership&) {
+  engine_.read_ownership([this](const Result<heartbeat::Ownership>& read) {
+    if (!read) {
+      feed(primary::OwnershipUnread{read.error()});
+      return;
+    }
+    const bool ours = read->owner == engine_.name() && read->run == engine_.run_name();
+    if (ours) world_.reach.mark(Mark::given_back_seen);
+    feed(primary::OwnershipRead{*read, ours});
+  });
+}
+
 void PrimarySide::execute(const primary::BootGuest&) {
-  engine_.guest_worker.post(world_.settings.standby_takes, [this] {
+  const auto boot = [this](const Result<void>& acquired) {
     auto& ails = world_.ails(engine_.host);
+    if (!acquired) {
+      feed(primary::GuestFailed{acquired.error()});
+      return;
+    }
     if (ails.boots > 0) {
       --ails.boots;
       feed(primary::GuestFailed{{"boot-failed", "QEMU did not start", ""}});
@@ -35,29 +51,43 @@ void PrimarySide::execute(const primary::BootGuest&) {
     }
     engine_.gate.open(guest);
     guest_ = std::move(guest);
+    lineage_ = std::make_unique<primary::Lineage>(guest_identity().layout);
     guest_runs_ = true;
     feed(primary::GuestRuns{});
-  });
+  };
+  engine_.guest_worker.post(world_.settings.standby_takes,
+                            [this, boot] { engine_.acquire(boot); });
 }
 
 void PrimarySide::execute(const primary::AcceptPeer& action) {
   COLO_CHECK(asking_ && asking_->number == action.session);
   session_ = std::move(asking_);
   asking_.reset();
-  session_->token = world_.fresh_number();
+  session_->token = token_of(world_.fresh_number());
   session_->detector = std::make_unique<heartbeat::Detector>(
       world_.settings.detector, world_.settings.heartbeat_links + 1, engine_.local_now());
   Message welcome;
   welcome.kind = wire::Kind::welcome;
   welcome.generation = action.generation;
-  welcome.greeting =
-      std::make_shared<const Greeting>(Greeting{engine_.run_name(), session_->token});
+  Greeting greeting{engine_.run_name(), session_->token, action.base.has_value(), std::nullopt};
+  if (action.base) {
+    world_.reach.mark(*action.base == Epoch{0} ? Mark::resumed_first_copy : Mark::resumed);
+    welcome.epoch = *action.base;
+    primary::Base base{*lineage_token_, *action.base, {}};
+    for (const auto& range : session_->held->pages) {
+      base.pages.push_back({range.region, range.first, range.count});
+    }
+    session_->base = std::move(base);
+  } else {
+    lineage_token_ = session_->token;
+  }
+  welcome.greeting = std::make_shared<const Greeting>(std::move(greeting));
   const std::size_t side = engine_.host;
   session_->lane->send(side, std::move(welcome));
   const primary::Session number = action.session;
-  session_->lane->start(
-      side, {[this, number](Message& message) { on_frame(number, message); },
-             [this, number](bool) { lose(number, {"lane-ended", "the lane ended", ""}); }});
+  session_->lane->start(side,
+                        {[this, number](Message& message) { on_frame(number, message); },
+                         [this, number](bool certain) { lane_ended(number, certain); }});
 }
 
 void PrimarySide::execute(const primary::RefusePeer& action) {
@@ -73,56 +103,100 @@ void PrimarySide::execute(const primary::SendPass& action) {
   engine_.guest_worker.post(
       world_.settings.guest_task, [this, action, session = session_, guest = guest_] {
         if (!session || !session->capturer) return;
+        const bool forgets = world_.mutation == Mutation::resume_forgets_unacknowledged;
+        if (forgets && action.base) mutant_forgets(*action.base);
         const auto figures = session->capturer->pass(action.epoch, action.first);
         if (!figures) {
-          lose(action.session, figures.error());
+          failed(figures.error());
+          lose(action.session, figures.error(), false);
           return;
         }
         feed(primary::PassEnded{action.session, figures->pages});
       });
 }
 
+// A lineage at this checkpoint that knows what is pending, and nothing of what was sent since.
+void PrimarySide::mutant_forgets(Epoch base) {
+  auto mutant = std::make_unique<primary::Lineage>(guest_identity().layout);
+  (void)mutant->begin(*lineage_token_);
+  for (Epoch epoch{1}; epoch <= base; epoch = epoch.next()) {
+    mutant->open(epoch);
+    mutant->captured();
+  }
+  mutant->open(base.next());
+  mutant->pending() = lineage_->pending();
+  *lineage_ = *mutant;
+}
+
+void PrimarySide::failed(const Error& error) {
+  if (error.word == "no-such-base" || error.word == "tracking-lost" || !lineage_->sound()) {
+    lineage_token_.reset();
+  }
+}
+
 void PrimarySide::execute(const primary::Capture& action) {
+  run_capture(action.session, action.epoch, action.begins_hold, false);
+}
+
+void PrimarySide::execute(const primary::CaptureAndStay& action) {
+  guest_runs_ = false;
+  run_capture(action.session, action.epoch, false, true);
+}
+
+void PrimarySide::run_capture(primary::Session number, Epoch epoch, bool begins_hold, bool stays) {
   engine_.guest_worker.post(
-      world_.settings.guest_task, [this, action, session = session_, guest = guest_] {
+      world_.settings.guest_task,
+      [this, number, epoch, begins_hold, stays, session = session_, guest = guest_] {
         if (!session || !session->capturer) return;
-        auto figures = session->capturer->capture(action.epoch, [&] {
-          if (action.begins_hold) {
-            engine_.gate.hold(action.epoch.next());
+        guest->stay_at_resume(stays);
+        const auto figures = session->capturer->capture(epoch, [&] {
+          if (begins_hold) {
+            engine_.gate.hold(epoch.next());
           } else {
-            engine_.gate.cut(action.epoch.next());
+            engine_.gate.cut(epoch.next());
           }
         });
+        guest->stay_at_resume(false);
+        Result<void> outcome;
+        if (!figures) {
+          outcome = fail(figures.error());
+          failed(figures.error());
+          if (stays) (void)guest->resume();
+        }
         world_.queue.after(world_.settings.capture_tail, static_cast<int>(engine_.host),
-                           [this, action, figures = std::move(figures)] {
-                             captured(action, figures);
+                           [this, number, epoch, stays, outcome] {
+                             if (stays && !outcome) guest_runs_ = guest_ && guest_->running();
+                             captured(number, epoch, outcome);
                            });
       });
 }
 
-void PrimarySide::captured(const primary::Capture& action,
-                           Result<primary::CheckpointFigures> figures) {
-  if (figures) {
-    feed(primary::Captured{action.session, action.epoch});
-    if (world_.mutation == Mutation::release_before_commit) engine_.gate.release(action.epoch);
+void PrimarySide::captured(primary::Session number, Epoch epoch, const Result<void>& outcome) {
+  if (outcome) {
+    feed(primary::Captured{number, epoch});
+    if (world_.mutation == Mutation::release_before_commit) engine_.gate.release(epoch);
     return;
   }
   world_.reach.mark(Mark::capture_failed);
-  if (figures.error().word == "resume-failed" && guest_) {
+  if (outcome.error().word == "resume-failed" && guest_) {
     // It cannot be helped here; the secondary takes over.
+    world_.guest_broke(engine_.host);
     guest_->kill();
     execute(primary::EndGuest{});
     feed(primary::GuestEnded{"the guest did not go on after a checkpoint", false});
     return;
   }
-  feed(primary::CaptureFailed{action.session, action.epoch, figures.error()});
+  feed(primary::CaptureFailed{number, epoch, outcome.error()});
 }
 
 void PrimarySide::execute(const primary::Release& action) { engine_.gate.release(action.up_to); }
 
 void PrimarySide::execute(const primary::ReleaseAll&) {
   // Behind a capture that may be under way: its cut would hold the output again.
-  engine_.guest_worker.post({}, [this] { engine_.gate.release_all(); });
+  engine_.guest_worker.post({}, [this, guest = guest_] {
+    engine_.gate.release_all();
+    if (guest && !guest->ended()) engine_.gate.open(guest);
+  });
 }
 
 void PrimarySide::execute(const primary::DropHeld&) {
@@ -136,6 +210,33 @@ void PrimarySide::execute(const primary::PauseGuest&) {
   world_.judge.paused_by_core(engine_.host);
   engine_.guest_worker.post({}, [guest = guest_] { (void)guest->pause(); });
 }
+
+void PrimarySide::execute(const primary::ResumeGuest&) {
+  if (!guest_) return;
+  engine_.guest_worker.post({}, [this, guest = guest_] {
+    if (guest->running() || guest != guest_) return;
+    auto runs = guest->resume();
+    if (!runs) runs = guest->resume();
+    if (runs) {
+      guest_runs_ = true;
+      return;
+    }
+    world_.guest_broke(engine_.host);
+    feed(primary::GuestFailed{runs.error()});
+  });
+}
+
+void PrimarySide::execute(const primary::AcquireResources&) {
+  engine_.acquire([this](const Result<void>& acquired) {
+    if (acquired) {
+      feed(primary::Acquired{});
+    } else {
+      feed(primary::AcquireFailed{acquired.error()});
+    }
+  });
+}
+
+void PrimarySide::execute(const primary::ReleaseResources&) { engine_.release(nullptr); }
 
 void PrimarySide::execute(const primary::EndGuest&) {
   guest_runs_ = false;
@@ -169,6 +270,20 @@ void PrimarySide::execute(const primary::TellGuestEnded& action) {
   if (session(action.session) == nullptr) return;
   send(wire::Kind::guest_ended, {}, action.by_guest);
 }
+
+void PrimarySide::execute(const primary::TellHandover& action) {
+  if (session(action.session) != nullptr) send(wire::Kind::handover, action.epoch);
+}
+
+void PrimarySide::execute(const primary::TellGo& action) {
+  if (session(action.session) != nullptr) send(wire::Kind::go, {});
+}
+
+void PrimarySide::execute(const primary::TellCancel& action) {
+  if (session(action.session) != nullptr) send(wire::Kind::cancel, {});
+}
+
+void PrimarySide::execute(const primary::BecomeSecondary&) { engine_.becomes_secondary(); }
 
 void PrimarySide::execute(const primary::Exit&) { engine_.exit(); }
 

@@ -22,6 +22,7 @@ PrimarySide::PrimarySide(Engine& engine, std::shared_ptr<SimGuest> guest, Genera
       world_(engine.world),
       core_(primary::Core::solo(engine.world.settings.primary, generation, std::move(cause))),
       guest_(std::move(guest)),
+      lineage_(std::make_unique<primary::Lineage>(guest_identity().layout)),
       guest_runs_(true) {}
 
 PrimarySide::~PrimarySide() = default;
@@ -84,95 +85,31 @@ void PrimarySide::send(wire::Kind kind, Epoch epoch, bool flag) {
   message.generation = core_.generation();
   message.epoch = epoch;
   message.flag = flag;
+  if (kind == wire::Kind::alive) message.guest = guest_here();
   session_->lane->send(engine_.host, std::move(message));
-}
-
-// --- a secondary that joins ----------------------------------------------------------------------
-
-void PrimarySide::opened(const std::shared_ptr<Lane>& lane, const Message& opening) {
-  if (opening.kind == wire::Kind::hello) {
-    on_hello(lane);
-  } else {
-    on_attach(lane, opening.greeting->session);
-  }
-}
-
-void PrimarySide::on_hello(const std::shared_ptr<Lane>& lane) {
-  if (!guest_ || !guest_runs_) {
-    Message refuse;
-    refuse.kind = wire::Kind::refuse;
-    lane->send(engine_.host, std::move(refuse));
-    lane->close(engine_.host);
-    return;
-  }
-  last_session_ = last_session_.next();
-  asking_ = std::make_shared<PrimarySession>();
-  asking_->number = last_session_;
-  asking_->lane = lane;
-  feed(primary::PeerAsks{last_session_, host_names[other(engine_.host)]});
-}
-
-void PrimarySide::on_attach(const std::shared_ptr<Lane>& lane, std::uint64_t token) {
-  const auto side = engine_.host;
-  if (!session_ || session_->bulk || session_->token != token) {
-    lane->close(side);
-    return;
-  }
-  session_->bulk = lane;
-  session_->sink = world_.sink(lane, side, guest_);
-  const primary::Session number = session_->number;
-  lane->start(side, {nullptr, [this, number](bool certain) { bulk_ended(number, certain); }});
-  primary::CaptureOptions options;
-  options.pause_max = world_.settings.pause_max;
-  options.now = [this] { return engine_.local_now(); };
-  options.standstill_ended = [this, number](Epoch epoch) {
-    world_.queue.after({}, static_cast<int>(engine_.host), [this, number, epoch] {
-      feed(primary::StandstillEnded{number, epoch});
-    });
-  };
-  session_->capturer = std::make_unique<primary::Capturer>(*guest_, *session_->sink,
-                                                           core_.generation(), std::move(options));
-  feed(primary::BulkAttached{number});
-}
-
-void PrimarySide::on_frame(primary::Session number, const Message& message) {
-  PrimarySession* current = session(number);
-  if (current == nullptr) return;
-  if (current->detector) {
-    current->detector->heard(world_.settings.heartbeat_links, engine_.local_now());
-  }
-  switch (message.kind) {
-    case wire::Kind::alive:
-      return;
-    case wire::Kind::committed:
-      feed(primary::CommitAcknowledged{number, message.generation, message.epoch});
-      return;
-    case wire::Kind::goodbye:
-      lose(number, {"left", "the peer left", ""});
-      return;
-    default:
-      lose(number, {"refused", "the peer closed", ""});
-  }
-}
-
-// A secondary that leaves closes both lanes, and its reason comes over the control lane.
-void PrimarySide::bulk_ended(primary::Session number, bool certain) {
-  if (session(number) == nullptr) return;
-  const Duration patience = std::chrono::milliseconds(certain ? 50 : 0);
-  world_.queue.after(patience, static_cast<int>(engine_.host), [this, number] {
-    lose(number, {"lane-ended", "the bulk lane ended", ""});
-  });
-}
-
-void PrimarySide::lose(primary::Session number, const Error& error) {
-  if (left_ || session(number) == nullptr) return;
-  feed(primary::PeerLost{number, error});
 }
 
 // --- signs of life -------------------------------------------------------------------------------
 
-void PrimarySide::heard(std::size_t link) {
+void PrimarySide::heard(std::size_t link, Generation generation, wire::GuestHere guest) {
   if (session_ && session_->detector) session_->detector->heard(link, engine_.local_now());
+  peer_says(generation, guest);
+}
+
+void PrimarySide::peer_says(Generation generation, wire::GuestHere guest) {
+  if (guest == wire::GuestHere::runs) feed(primary::PeerRuns{generation});
+}
+
+wire::GuestHere PrimarySide::guest_here() const {
+  const auto& state = core_.state();
+  if (const auto* lost = std::get_if<primary::Lost>(&state)) {
+    return lost->guest_kept && !lost->returning ? wire::GuestHere::paused : wire::GuestHere::none;
+  }
+  const bool owns = std::holds_alternative<primary::Solo>(state) ||
+                    std::holds_alternative<primary::Syncing>(state) ||
+                    std::holds_alternative<primary::Protected>(state) ||
+                    std::holds_alternative<primary::HandingOver>(state);
+  return owns && guest_runs_ ? wire::GuestHere::runs : wire::GuestHere::none;
 }
 
 void PrimarySide::stalled(Instant from, Instant now) {
@@ -188,11 +125,11 @@ void PrimarySide::beat(Instant now) {
     if (!lane || !lane->stuck(engine_.host, limit)) continue;
     world_.reach.mark(Mark::lane_timed_out);
     lane->close(engine_.host);
-    lose(number, {"timed-out", "a lane made no progress", ""});
+    lose(number, {"timed-out", "a lane made no progress", ""}, false);
     return;
   }
   if (session_->detector->suspected(now)) {
-    lose(number, {"silent", "nothing was heard on any link", ""});
+    lose(number, {"silent", "nothing was heard on any link", ""}, false);
   }
 }
 

@@ -8,15 +8,18 @@
 #include "heartbeat/detector.h"
 #include "primary/capture.h"
 #include "primary/core.h"
+#include "primary/lineage.h"
 #include "tests/sim/engine.h"
 
 namespace colo::sim {
 
 struct PrimarySession {
   primary::Session number;
-  std::uint64_t token = 0;
+  wire::Token token{};
   std::shared_ptr<Lane> lane;
   std::shared_ptr<Lane> bulk;
+  std::optional<wire::Held> held;     // what its hello offered of our last lineage
+  std::optional<primary::Base> base;  // what the core goes on from
   std::unique_ptr<primary::FrameSink> sink;
   std::unique_ptr<primary::Capturer> capturer;
   std::unique_ptr<heartbeat::Detector> detector;
@@ -31,7 +34,7 @@ class PrimarySide {
 
   void feed(primary::Event event);
   void opened(const std::shared_ptr<Lane>& lane, const Message& opening);
-  void heard(std::size_t link);
+  void heard(std::size_t link, Generation generation, wire::GuestHere guest);
   void stalled(Instant from, Instant now);
   void beat(Instant now);
   void guest_ended(bool by_guest);
@@ -39,44 +42,60 @@ class PrimarySide {
   void end();  // the process ends
   [[nodiscard]] const primary::Core& core() const { return core_; }
   [[nodiscard]] std::shared_ptr<SimGuest> guest() const { return guest_; }
-  [[nodiscard]] bool speaks() const { return guest_ && guest_runs_; }
+  [[nodiscard]] wire::GuestHere guest_here() const;
 
  private:
   void arm();
   PrimarySession* session(primary::Session number);
-  void on_hello(const std::shared_ptr<Lane>& lane);
-  void on_attach(const std::shared_ptr<Lane>& lane, std::uint64_t token);
+  void on_hello(const std::shared_ptr<Lane>& lane, const Greeting& hello);
+  void on_attach(const std::shared_ptr<Lane>& lane, const wire::Token& token);
   void on_frame(primary::Session number, const Message& message);
-  void lose(primary::Session number, const Error& error);
-  void send(wire::Kind kind, Epoch epoch, bool flag = false);
+  void on_word(primary::Session number, const Message& message);
+  void lose(primary::Session number, const Error& error, bool certain);
+  void lane_ended(primary::Session number, bool certain);
   void bulk_ended(primary::Session number, bool certain);
+  void send(wire::Kind kind, Epoch epoch, bool flag = false);
+  void peer_says(Generation generation, wire::GuestHere guest);
+  void run_capture(primary::Session number, Epoch epoch, bool begins_hold, bool stays);
+  void captured(primary::Session number, Epoch epoch, const Result<void>& outcome);
+  void failed(const Error& error);  // of a pass or a capture: what it says of the lineage
+  void mutant_forgets(Epoch base);  // a planted bug
 
   void execute(const primary::StartClaim& action);
+  void execute(const primary::ReadOwnership& action);
   void execute(const primary::BootGuest& action);
   void execute(const primary::AcceptPeer& action);
   void execute(const primary::RefusePeer& action);
   void execute(const primary::SendPass& action);
   void execute(const primary::Capture& action);
+  void execute(const primary::CaptureAndStay& action);
   void execute(const primary::Release& action);
   void execute(const primary::ReleaseAll& action);
   void execute(const primary::DropHeld& action);
   void execute(const primary::PauseGuest& action);
+  void execute(const primary::ResumeGuest& action);
   void execute(const primary::EndGuest& action);
+  void execute(const primary::AcquireResources& action);
+  void execute(const primary::ReleaseResources& action);
   void execute(const primary::EndSession& action);
   void execute(const primary::TellGuestEnded& action);
+  void execute(const primary::TellHandover& action);
+  void execute(const primary::TellGo& action);
+  void execute(const primary::TellCancel& action);
+  void execute(const primary::BecomeSecondary& action);
   void execute(const primary::Exit& action);
-  void captured(const primary::Capture& action, Result<primary::CheckpointFigures> figures);
 
   Engine& engine_;
   World& world_;
   primary::Core core_;
   std::shared_ptr<SimGuest> guest_;
+  std::unique_ptr<primary::Lineage> lineage_;
+  std::optional<wire::Token> lineage_token_;  // empty: a whole copy is needed
   bool guest_runs_ = false;
   std::shared_ptr<PrimarySession> session_;
   std::shared_ptr<PrimarySession> asking_;
   primary::Session last_session_{0};
   std::deque<primary::Event> events_;
-  std::vector<primary::Action> actions_;
   bool feeding_ = false;
   bool left_ = false;
   std::optional<Instant> armed_;

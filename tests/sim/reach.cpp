@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "tests/sim/names.h"
+
 namespace colo::sim {
 
 namespace {
@@ -34,16 +36,17 @@ constexpr std::array<const char*, mark_count> mark_names{
     "lane reset by a rebooted host",
     "dial refused",
     "datagram overtaken",
+    "session resumed",
+    "first copy resumed",
+    "kept checkpoint, takeable",
+    "kept checkpoint, only a base",
+    "primary became secondary",
+    "hook failed",
+    "given back, and seen",
+    "switchover done",
+    "switchover cancelled",
+    "guest went on while its claim was unanswered",
 };
-
-constexpr std::array<const char*, std::variant_size_v<primary::State>> primary_names{
-    "Starting", "Solo", "Syncing", "Protected", "Claiming", "Lost", "Ending", "Ended"};
-constexpr std::array<const char*, std::variant_size_v<secondary::State>> secondary_names{
-    "Joining", "Receiving", "Standby", "Suspecting", "Claiming", "TakingOver", "Live", "Ended"};
-constexpr std::array<const char*, 5> phase_names{"attaching", "idle", "passing", "capturing",
-                                                 "awaiting"};
-constexpr std::array<const char*, 5> step_names{"flushing", "preparing", "loading", "resuming",
-                                                "failed"};
 
 }  // namespace
 
@@ -54,6 +57,9 @@ void Reach::state(const primary::State& state) {
   const primary::SessionState* session = nullptr;
   if (syncing != nullptr) session = &syncing->session;
   if (guarded != nullptr) session = &guarded->session;
+  if (const auto* handing = std::get_if<primary::HandingOver>(&state)) {
+    ++source_[static_cast<std::size_t>(handing->step)];
+  }
   if (session == nullptr) return;
   ++phases_[static_cast<std::size_t>(session->phase)];
   if (session->acknowledged_early) mark(Mark::acknowledged_early);
@@ -64,6 +70,12 @@ void Reach::state(const secondary::State& state) {
   ++secondary_[state.index()];
   if (const auto* takeover = std::get_if<secondary::TakingOver>(&state)) {
     ++takeover_[static_cast<std::size_t>(takeover->step)];
+    if (takeover->switchover && takeover->step == secondary::Step::resuming) {
+      mark(Mark::switched_over);
+    }
+  }
+  if (const auto* handing = std::get_if<secondary::HandingOver>(&state)) {
+    ++target_[static_cast<std::size_t>(handing->step)];
   }
 }
 
@@ -78,15 +90,21 @@ void Reach::for_each(Visit&& visit) const {
   for (std::size_t i = 0; i < fault_count; ++i) {
     visit("fault", name(static_cast<Fault>(i)), faults_[i]);
   }
-  for (std::size_t i = 0; i < primary_.size(); ++i) visit("primary", primary_names[i], primary_[i]);
-  for (std::size_t i = 0; i < phase_names.size(); ++i) {
-    visit("session", phase_names[i], phases_[i]);
+  for (std::size_t i = 0; i < primary_.size(); ++i) visit("primary", primary_states[i], primary_[i]);
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    visit("session", phases[i], phases_[i]);
   }
   for (std::size_t i = 0; i < secondary_.size(); ++i) {
-    visit("secondary", secondary_names[i], secondary_[i]);
+    visit("secondary", secondary_states[i], secondary_[i]);
   }
-  for (std::size_t i = 0; i < step_names.size(); ++i) {
-    visit("takeover", step_names[i], takeover_[i]);
+  for (std::size_t i = 0; i < takeover_steps.size(); ++i) {
+    visit("takeover", takeover_steps[i], takeover_[i]);
+  }
+  for (std::size_t i = 0; i < source_steps.size(); ++i) {
+    visit("handover", source_steps[i], source_[i]);
+  }
+  for (std::size_t i = 0; i < target_steps.size(); ++i) {
+    visit("taking it", target_steps[i], target_[i]);
   }
   for (std::size_t i = 0; i < mark_count; ++i) visit("moment", mark_names[i], marks_[i]);
 }
@@ -101,6 +119,8 @@ void Reach::add(const Reach& other) {
   sum(secondary_, other.secondary_);
   sum(phases_, other.phases_);
   sum(takeover_, other.takeover_);
+  sum(source_, other.source_);
+  sum(target_, other.target_);
   schedules_ += other.schedules_;
   steps_ += other.steps_;
   simulated_seconds_ += other.simulated_seconds_;

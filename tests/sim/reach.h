@@ -42,6 +42,16 @@ enum class Mark : std::uint8_t {
   reset_by_reboot,
   dial_refused,
   datagram_overtaken,
+  resumed,
+  resumed_first_copy,
+  kept_takeable,
+  kept_as_base,
+  became_secondary,
+  hook_failed,
+  given_back_seen,
+  switched_over,
+  switchover_cancelled,
+  guest_resumed_unanswered,
   count
 };
 inline constexpr std::size_t mark_count = static_cast<std::size_t>(Mark::count);
@@ -60,7 +70,7 @@ class Reach {
   [[nodiscard]] std::vector<std::string> missing() const;
 
  private:
-  static constexpr std::size_t steps_max = 8;  // of a takeover, or of a session
+  static constexpr std::size_t steps_max = 8;  // of a takeover, a switchover, or a session
   template <class Visit>
   void for_each(Visit&& visit) const;
 
@@ -70,6 +80,8 @@ class Reach {
   std::array<std::uint64_t, std::variant_size_v<secondary::State>> secondary_{};
   std::array<std::uint64_t, steps_max> phases_{};
   std::array<std::uint64_t, steps_max> takeover_{};
+  std::array<std::uint64_t, steps_max> source_{};
+  std::array<std::uint64_t, steps_max> target_{};
   std::uint64_t schedules_ = 0;
   std::uint64_t steps_ = 0;
   double simulated_seconds_ = 0;

@@ -1,5 +1,6 @@
 // The secondary's side of a simulated engine: the core's actions.
 
+#include "base/check.h"
 #include "tests/sim/secondary_side.h"
 #include "tests/sim/world.h"
 #include "wire/pages.h"
@@ -13,18 +14,22 @@ void SecondarySide::execute(const secondary::Commit& action) {
     return;
   }
   world_.judge.committed(engine_.host, checkpoint_of(*cache_->device_state()),
-                         session_->generation);
+                         core_.generation());
+  committed_in_ = core_.generation();
 }
 
 void SecondarySide::execute(const secondary::Acknowledge& action) {
   if (world_.mutation == Mutation::acknowledge_before_verify) return;  // it was sent before
-  send(wire::Kind::committed, action.generation, action.epoch);
+  COLO_CHECK(action.generation == core_.generation());
+  send(wire::Kind::committed, action.epoch);
 }
 
 void SecondarySide::execute(const secondary::StartFlush&) {
   auto& ails = world_.ails(engine_.host);
   const Duration takes = world_.settings.flush_takes * (ails.slow_flush ? 20 : 1);
+  flush_runs_ = true;
   engine_.flush_worker.post(takes, [this, cache = cache_] {
+    flush_runs_ = false;
     if (!cache) return;
     auto& fails = world_.ails(engine_.host).flushes;
     if (fails > 0) {
@@ -43,13 +48,13 @@ void SecondarySide::execute(const secondary::StartFlush&) {
 }
 
 void SecondarySide::execute(const secondary::StartClaim& action) {
-  if (world_.mutation == Mutation::takeover_without_claim && !action.nobody) {
+  if (world_.mutation == Mutation::takeover_without_claim && action.for_whom == heartbeat::For::me) {
     world_.queue.after({}, static_cast<int>(engine_.host), [this, from = action.from] {
       feed(secondary::ClaimAnswered{heartbeat::ClaimWon{from.next()}});
     });
     return;
   }
-  engine_.claim(action.from, action.nobody, [this](Result<heartbeat::ClaimAnswer> answer) {
+  engine_.claim(action.from, action.for_whom, [this](Result<heartbeat::ClaimAnswer> answer) {
     if (!answer) {
       feed(secondary::ClaimUnanswered{answer.error()});
       return;
@@ -63,7 +68,8 @@ void SecondarySide::execute(const secondary::StartClaim& action) {
 
 void SecondarySide::execute(const secondary::EndSession& action) {
   if (!current(action.session)) return;
-  drop_session(!action.reason.empty());
+  if (action.reason.empty()) return drop_session(Parting::silent);
+  drop_session(action.returns ? Parting::returns : Parting::goodbye);
 }
 
 void SecondarySide::execute(const secondary::Forget&) {
@@ -92,8 +98,10 @@ void SecondarySide::execute(const secondary::PrepareStandby&) {
 void SecondarySide::execute(const secondary::Load&) {
   // Taken away from the memory first: nothing is flushed into a guest that loads.
   memory_.set(nullptr);
+  standby_busy_ = true;
   engine_.guest_worker.post(
       world_.settings.load_takes, [this, standby = standby_, state = cache_->device_state()] {
+        standby_busy_ = false;
         Result<void> loaded = fail("no-device-state", "the checkpoint has no device state");
         if (!standby) {
           loaded = fail("no-standby", "the standby guest ended");
@@ -108,20 +116,54 @@ void SecondarySide::execute(const secondary::Load&) {
       });
 }
 
-void SecondarySide::execute(const secondary::Run&) {
-  engine_.guest_worker.post(std::chrono::milliseconds(1), [this, standby = standby_] {
-    if (!standby) {
-      feed(secondary::LoadFailed{{"no-standby", "the standby guest ended", ""}});
-      return;
+void SecondarySide::execute(const secondary::AcquireResources&) {
+  engine_.acquire([this](const Result<void>& acquired) {
+    if (acquired) {
+      feed(secondary::Acquired{});
+    } else {
+      feed(secondary::AcquireFailed{acquired.error()});
     }
-    if (auto runs = standby->resume(); !runs) {
+  });
+}
+
+void SecondarySide::execute(const secondary::ReleaseResources&) {
+  engine_.release([this] { feed(secondary::Released{}); });
+}
+
+void SecondarySide::execute(const secondary::Run&) {
+  standby_busy_ = true;
+  engine_.guest_worker.post(std::chrono::milliseconds(1), [this, standby = standby_] {
+    standby_busy_ = false;
+    Result<void> runs = fail("no-standby", "the standby guest ended");
+    if (standby) {
+      if (auto resumed = standby->resume(); !resumed) {
+        runs = fail(resumed.error());
+      } else {
+        runs = {};
+      }
+    }
+    if (!runs) {
       feed(secondary::LoadFailed{runs.error()});
       return;
     }
+    // The guest writes to this memory from now on: what was kept of its past is none any more.
+    cache_.reset();
     engine_.gate.open(standby);
     engine_.gate.release_all();
     feed(secondary::GuestRuns{});
   });
+}
+
+void SecondarySide::execute(const secondary::TellLoaded& action) {
+  if (current(action.session)) send(wire::Kind::loaded, action.epoch);
+}
+
+void SecondarySide::execute(const secondary::TellLoadFailed& action) {
+  if (current(action.session)) send(wire::Kind::load_failed, action.epoch);
+}
+
+void SecondarySide::execute(const secondary::TellTookOver& action) {
+  if (current(action.session)) send(wire::Kind::took_over, {});
 }
 
 void SecondarySide::execute(const secondary::EndGuest&) {
@@ -135,7 +177,7 @@ void SecondarySide::execute(const secondary::EndGuest&) {
 
 void SecondarySide::mutant_acknowledges(Epoch epoch) {
   if (!session_) return;
-  send(wire::Kind::committed, core_.generation(), epoch);
+  send(wire::Kind::committed, epoch);
 }
 
 void SecondarySide::mutant_flushes(const wire::Frame& frame) {

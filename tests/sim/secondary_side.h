@@ -14,9 +14,14 @@
 
 namespace colo::sim {
 
+struct KeptCache;
+
 struct SecondarySession {
   secondary::Session number;
   Generation generation;
+  std::optional<Epoch> base;  // that the primary goes on from
+  std::string peer_run;
+  wire::Token token{};
   std::shared_ptr<Lane> lane;
   std::shared_ptr<Lane> bulk;
   std::unique_ptr<secondary::Stager> stager;
@@ -43,11 +48,11 @@ class StandbyMemory final : public cache::FlushTarget {
 
 class SecondarySide {
  public:
-  explicit SecondarySide(Engine& engine);
+  SecondarySide(Engine& engine, std::optional<KeptCache> kept);
   ~SecondarySide();
 
   void feed(secondary::Event event);
-  void heard(std::size_t link);
+  void heard(std::size_t link, Generation generation, wire::GuestHere guest);
   void stalled(Instant from, Instant now);
   void beat(Instant now);
   void standby_ended(const SimGuest& guest);
@@ -62,6 +67,12 @@ class SecondarySide {
  private:
   void arm();
   void become_primary();
+  void alive(std::size_t link);
+  void peer_says(Generation generation, wire::GuestHere guest);
+  void on_word(secondary::Session number, const Message& message);
+  [[nodiscard]] std::optional<wire::Held> offer();
+  void new_cache();
+  void keep();
   void on_lane(const std::shared_ptr<Lane>& lane);
   void on_frame(secondary::Session number, const Message& message);
   void on_welcome(const Message& message);
@@ -74,13 +85,15 @@ class SecondarySide {
   void lane_ended(secondary::Session number, bool certain);
   void bulk_ended(secondary::Session number);
   void refused_by_peer();
-  void drop_session(bool farewell);
-  void send(wire::Kind kind, Generation generation, Epoch epoch);
+  enum class Parting { silent, goodbye, returns };
+  void drop_session(Parting parting);
+  void send(wire::Kind kind, Epoch epoch);
   [[nodiscard]] bool current(secondary::Session number) const {
     return session_ && session_->number == number;
   }
 
   void execute(const secondary::Join& action);
+  void execute(const secondary::StopJoin& action);
   void execute(const secondary::Commit& action);
   void execute(const secondary::Acknowledge& action);
   void execute(const secondary::StartFlush& action);
@@ -89,7 +102,12 @@ class SecondarySide {
   void execute(const secondary::Forget& action);
   void execute(const secondary::PrepareStandby& action);
   void execute(const secondary::Load& action);
+  void execute(const secondary::AcquireResources& action);
+  void execute(const secondary::ReleaseResources& action);
   void execute(const secondary::Run& action);
+  void execute(const secondary::TellLoaded& action);
+  void execute(const secondary::TellLoadFailed& action);
+  void execute(const secondary::TellTookOver& action);
   void execute(const secondary::EndGuest& action);
   void execute(const secondary::Exit& action);
   void mark_process_memory_diverged();
@@ -100,6 +118,13 @@ class SecondarySide {
   std::shared_ptr<SimGuest> standby_;
   StandbyMemory memory_;
   std::shared_ptr<cache::Cache> cache_;
+  // What names the lineage of what the cache holds.
+  std::string lineage_run_;
+  wire::Token lineage_{};
+  Generation committed_in_;
+  bool offers_ = true;  // false after a cache that was too small
+  bool standby_busy_ = false;  // a load or a run is under way, and answers for its standby
+  bool flush_runs_ = false;
   std::unique_ptr<SecondarySession> session_;
   std::uint64_t dials_ = 0;  // the number of the valid dial
   secondary::Session last_session_{0};

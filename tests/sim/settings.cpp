@@ -16,12 +16,15 @@ void draw_cores(Random& random, Settings& settings) {
   primary.answer_timeout = ms(random.pick(std::array{250, 600, 1000, 2000}));
   primary.setback_first = ms(random.pick(std::array{100, 400, 1000}));
   primary.setback_max = ms(random.pick(std::array{800, 2000}));
+  primary.grace = ms(random.pick(std::array{0, 0, 300, 1000, 2500}));
+  primary.claim_patience = ms(random.pick(std::array{200, 1000}));
   primary.capture_retry = ms(random.pick(std::array{50, 200}));
   primary.capture_attempts = static_cast<std::uint32_t>(random.between(1, 3));
   primary.residual_pages = static_cast<std::uint64_t>(random.between(0, 4));
   primary.passes_first = static_cast<std::uint32_t>(random.between(1, 4));
   primary.passes_max = static_cast<std::uint32_t>(random.between(1, 3));
   auto& secondary = settings.secondary;
+  secondary.grace = primary.grace;
   secondary.head_start = ms(random.pick(std::array{0, 100, 300}));
   secondary.claim_retry = ms(random.pick(std::array{100, 250, 500}));
   secondary.join_retry = ms(random.pick(std::array{50, 200, 500}));
@@ -48,8 +51,13 @@ void draw_network(Random& random, Settings& settings) {
 }  // namespace
 
 Duration Settings::bound() const {
-  return 4 * (detector.lost_after + secondary.head_start + primary.answer_timeout +
+  return 4 * (detector.lost_after + secondary.head_start + primary.grace + primary.answer_timeout +
               handshake_timeout + arbiter_timeout + primary.setback_max + standby_takes + seconds(2));
+}
+
+Duration Settings::pause_bound() const {
+  return 3 * (primary.answer_timeout + primary.claim_patience + arbiter_timeout + primary.claim_retry +
+              hook_takes + guest_task * 4 + milliseconds(500));
 }
 
 Settings draw_settings(Random& random) {
@@ -71,6 +79,9 @@ Settings draw_settings(Random& random) {
   settings.flush_takes = ms(random.pick(std::array{1, 6, 60}));
   settings.load_takes = ms(random.pick(std::array{5, 40}));
   settings.standby_takes = ms(random.pick(std::array{5, 30, 200}));
+  settings.secondary.lost_after = settings.detector.lost_after;
+  settings.hook_takes = ms(random.pick(std::array{0, 3, 80}));
+  settings.keeps_cache = random.chance(500);
   settings.safety = random.between(Duration(milliseconds(800)), Duration(milliseconds(5000)));
   return settings;
 }

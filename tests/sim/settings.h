@@ -19,14 +19,18 @@ enum class Mutation {
   forgotten_zero_page,
   acknowledge_before_verify,
   both_claims_won,
+  resume_forgets_unacknowledged,
+  base_taken_over_from,
 };
-inline constexpr std::array<const char*, 7> mutation_names{"none",
+inline constexpr std::array<const char*, 9> mutation_names{"none",
                                                            "release-before-commit",
                                                            "flush-while-staged",
                                                            "takeover-without-claim",
                                                            "forgotten-zero-page",
                                                            "acknowledge-before-verify",
-                                                           "both-claims-won"};
+                                                           "both-claims-won",
+                                                           "resume-forgets-unacknowledged",
+                                                           "base-taken-over-from"};
 
 struct PathSettings {
   Duration delay{};
@@ -55,11 +59,15 @@ struct Settings {
   Duration flush_takes{};
   Duration load_takes{};
   Duration standby_takes{};
+  Duration hook_takes{};
+  bool keeps_cache = false;  // in shared memory: it outlives the secondary's engine
   Duration pause_max = std::chrono::milliseconds(500);
   Duration safety{};  // how long faults are put; then everything heals
 
   // After healing: within this, one side runs; and within as much again, the pair is protected.
   [[nodiscard]] Duration bound() const;
+  // No longer than this does the owner's guest stand, unless its own host is hurt.
+  [[nodiscard]] Duration pause_bound() const;
 };
 
 [[nodiscard]] Settings draw_settings(Random& random);

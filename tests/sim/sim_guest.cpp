@@ -120,6 +120,7 @@ Result<void> SimGuest::pause() {
 
 Result<std::optional<guest::Standstill>> SimGuest::resume() {
   if (ended_) return fail("guest-ended", "the guest's process has ended");
+  if (stays_) return std::optional<guest::Standstill>(guest::Standstill{});
   auto& ails = world_.ails(host_);
   if (standby_ && !loaded_) return fail("not-loaded", "a standby cannot run");
   int& failures = live_ ? ails.resumes : ails.runs;

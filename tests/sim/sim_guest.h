@@ -53,6 +53,8 @@ class SimGuest final : public guest::Guest, public std::enable_shared_from_this<
   [[nodiscard]] Point point() const { return point_; }
   // One step of its story: writes some pages, some of them back to zero, and often sends a frame.
   void step();
+  // The resume that ends the next capture leaves it stopped.
+  void stay_at_resume(bool stays) { stays_ = stays; }
   // What it has sent and nobody has read yet.
   std::deque<Point>& outbox() { return outbox_; }
 
@@ -76,6 +78,7 @@ class SimGuest final : public guest::Guest, public std::enable_shared_from_this<
   bool running_ = false;
   bool ended_ = false;
   bool stepping_ = false;
+  bool stays_ = false;
   Point point_ = 0;
   std::deque<Point> outbox_;
 };

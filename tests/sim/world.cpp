@@ -1,6 +1,6 @@
 #include "tests/sim/world.h"
 
-#include "tests/pair/names.h"
+#include "tests/sim/names.h"
 
 namespace colo::sim {
 
@@ -98,6 +98,11 @@ void World::run() {
   for (Instant at = begin + check_every; at < safety; at += check_every) {
     run_until(at);
     if (judge.running(0) && judge.running(1)) reach.mark(Mark::both_guests_ran);
+    for (std::size_t host = 0; host < 2; ++host) {
+      // To be given back its guest, a host must reach the arbiter.
+      if (!arbiter.reachable(host)) judge.forgive_pause(host, queue.now());
+    }
+    judge.check_pauses(queue.now(), settings.pause_bound());
   }
   run_until(safety);
   if (judge.violations().empty()) {
@@ -120,11 +125,9 @@ void World::live() {
   std::optional<Instant> runs_since;
   Point heard = judge.client_saw();
   Instant help_at = healed + milliseconds(400);
-  while (judge.violations().empty()) {
-    run_until(queue.now() + check_every);
-    if (queue.empty()) break;
-    const Instant now = queue.now();
-    judge.check_pauses(now, settings.bound());
+  for (Instant now = healed + check_every; judge.violations().empty(); now += check_every) {
+    run_until(now);
+    judge.check_pauses(now, settings.pause_bound());
     if (now >= help_at) {
       help();
       help_at = now + milliseconds(400);
@@ -198,6 +201,16 @@ void World::track(std::size_t host, const std::shared_ptr<SimGuest>& guest) {
   engine(host)->track(guest);
 }
 
+std::optional<KeptCache> World::take_kept(std::size_t host) {
+  return std::exchange(machines_[host].kept, std::nullopt);
+}
+
+wire::Token token_of(std::uint64_t number) {
+  wire::Token token{};
+  for (std::size_t i = 0; i < 8; ++i) token[i] = static_cast<std::byte>(number >> (8 * i));
+  return token;
+}
+
 void World::granted(const heartbeat::Ownership& ownership) {
   bool able = true;
   for (std::size_t host = 0; host < 2; ++host) {
@@ -207,7 +220,7 @@ void World::granted(const heartbeat::Ownership& ownership) {
            !machines_[host].guest_died;
   }
   if (!able) by_fault_ = true;
-  judge.granted(ownership, able);
+  judge.granted(ownership, able, queue.now());
   if (tracing()) {
     note("arbiter", "generation " + std::to_string(ownership.generation.value) + " is " +
                         (ownership.owner.empty() ? "nobody's" : ownership.owner + "'s"));
@@ -272,11 +285,11 @@ void World::stepped(std::size_t host, const Core& core, const Event& event,
   mix(host << 16U | event.index() << 8U | core.state().index());
   for (const Action& action : actions) mix(action.index() + 1000);
   if (!tracing()) return;
-  const std::string was = pair::name_of(*before);
-  const std::string is = pair::name_of(core.state());
+  const std::string was = name_of(*before);
+  const std::string is = name_of(core.state());
   if (was == is && actions.empty()) return;
-  std::string line = pair::name_of(event) + ": " + (was == is ? is : was + " -> " + is);
-  if (!actions.empty()) line += "; " + pair::names_of(actions);
+  std::string line = name_of(event) + ": " + (was == is ? is : was + " -> " + is);
+  for (std::size_t i = 0; i < actions.size(); ++i) line += (i == 0 ? "; " : ", ") + name_of(actions[i]);
   note(host_names[host], line);
 }
 

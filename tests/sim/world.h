@@ -22,6 +22,7 @@
 #include "tests/sim/network.h"
 #include "tests/sim/queue.h"
 #include "tests/sim/reach.h"
+#include "tests/sim/secondary_side.h"
 #include "tests/sim/settings.h"
 
 namespace colo::sim {
@@ -29,8 +30,17 @@ namespace colo::sim {
 // What fails on a host, and how many times more.
 struct Ailments {
   int saves = 0, pauses = 0, scans = 0, resumes = 0, boots = 0, runs = 0;
-  int loads = 0, flushes = 0, standbys = 0, bad_states = 0;
+  int loads = 0, flushes = 0, standbys = 0, bad_states = 0, hooks = 0;
   bool slow_flush = false;
+};
+
+// What a secondary's cache in shared memory leaves to the next run of its engine.
+struct KeptCache {
+  secondary::Kept kept;
+  std::shared_ptr<cache::Cache> cache;
+  std::string lineage_run;
+  wire::Token lineage{};
+  Ram ram;
 };
 
 struct WorldOptions {
@@ -78,6 +88,8 @@ class World {
   [[nodiscard]] bool is_bad_state(std::uint64_t checkpoint) const {
     return !bad_states_.empty() && bad_states_.contains(checkpoint);
   }
+  void keep(std::size_t host, KeptCache kept) { machines_[host].kept = std::move(kept); }
+  std::optional<KeptCache> take_kept(std::size_t host);
   void guest_sent(std::size_t host, const SimGuest& guest);
   void datagram(std::size_t from, std::size_t link, std::uint64_t count, const Beat& beat);
   void granted(const heartbeat::Ownership& ownership);
@@ -88,6 +100,11 @@ class World {
   [[nodiscard]] std::unique_ptr<primary::FrameSink> sink(std::shared_ptr<Lane> lane,
                                                          std::size_t side,
                                                          std::shared_ptr<SimGuest> guest);
+  // A guest that its engine gave up, because it did what a fault made it do.
+  void guest_broke(std::size_t host) {
+    machines_[host].guest_died = true;
+    by_fault_ = true;
+  }
   void mutate_frame(std::size_t host, const wire::Frame& frame);
 
   // --- faults --------------------------------------------------------------------------------
@@ -112,6 +129,7 @@ class World {
     std::uint32_t actions = 0;
     bool guest_died = false;  // by a fault, since it ran last
     Ailments ails;
+    std::optional<KeptCache> kept;
     std::unique_ptr<Engine> engine;
   };
 
@@ -148,6 +166,9 @@ void Worker::post(Duration takes, Task task) {
   free_ = std::max(free_, world_.queue.now()) + takes;
   world_.queue.add(free_, static_cast<int>(host_), std::move(task));
 }
+
+// A session's token as a number, which no other session has.
+[[nodiscard]] wire::Token token_of(std::uint64_t number);
 
 // The number in a device state of the simulated guest; 0: it is none.
 std::uint64_t checkpoint_of(ByteView state);

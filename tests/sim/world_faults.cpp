@@ -65,6 +65,7 @@ void World::strike_guest(const Strike& strike) {
     case Fault::host_power_loss:
       network.vanish(host);
       crash(host);
+      machine.kept.reset();
       machine.powered = false;
       queue.after(strike.lasts, no_process, [this, host] {
         machines_[host].powered = true;
@@ -111,6 +112,9 @@ void World::strike_guest(const Strike& strike) {
       return;
     case Fault::standby_fails:
       ails.standbys += strike.times;
+      return;
+    case Fault::hook_fails:
+      ails.hooks += strike.times;
       return;
     default:
       return;
@@ -218,6 +222,10 @@ void World::strike_operator(const Strike& strike) {
       return there->ask_stop();
     case Fault::ask_checkpoint:
       return there->ask_checkpoint();
+    case Fault::ask_switchover:
+      return there->ask_switchover();
+    case Fault::ask_give_back:
+      return there->ask_give_back();
     case Fault::set_delay:
       return there->set_delay(settings.primary.delay * strike.times / 2);
     default:
