@@ -59,13 +59,12 @@ void SimArbiter::claim(std::size_t host, heartbeat::Claim claim, Claimed callbac
   if (lost) --lost_answers_;
   const bool too_late = request + answer > timeout;
   if (lost || too_late) unanswered(host, answered, true);
+  const std::uint32_t life = world_.queue.life(static_cast<int>(host));
   // A request that is sent counts, whatever becomes of its asker.
-  world_.queue.after(request, no_process, [this, host, asked, answered, answer, lost, too_late] {
+  world_.queue.after(request, no_process, [=, this] {
     const auto result = decide(*asked);
-    if (lost || too_late) {
-      if (too_late) world_.reach.mark(Mark::claim_late);
-      return;
-    }
+    if (too_late) world_.reach.mark(Mark::claim_late);
+    if (lost || too_late || life != world_.queue.life(static_cast<int>(host))) return;
     world_.queue.after(answer, static_cast<int>(host),
                        [answered, result] { (*answered)(result); });
   });
@@ -78,7 +77,9 @@ void SimArbiter::current(std::size_t host, Read callback) {
     unanswered(host, answered, true);
     return;
   }
-  world_.queue.after(answer, static_cast<int>(host), [this, answered] { (*answered)(owner()); });
+  // As it was when the request came: what is answered may be old.
+  world_.queue.after(answer, static_cast<int>(host),
+                     [answered, seen = owner()] { (*answered)(seen); });
 }
 
 void SimArbiter::heal() {

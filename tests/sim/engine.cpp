@@ -178,6 +178,17 @@ Beat Engine::beat() const {
   return {run, generation(), guest};
 }
 
+bool Engine::starts() const {
+  if (!primary_ && !secondary_) return !takeable_;
+  return primary_ && std::holds_alternative<primary::Starting>(primary_->core().state());
+}
+
+bool Engine::takeover_failed() const {
+  if (!secondary_) return false;
+  const auto* takeover = std::get_if<secondary::TakingOver>(&secondary_->core().state());
+  return takeover != nullptr && takeover->step == secondary::Step::failed;
+}
+
 std::shared_ptr<SimGuest> Engine::guest() const {
   if (primary_) return primary_->guest();
   return secondary_ ? secondary_->standby() : nullptr;

@@ -74,6 +74,8 @@ class Engine {
   void ask_give_back();
   void ask_checkpoint();
   void set_delay(Duration delay);
+  [[nodiscard]] bool starts() const;  // a guest that boots, or asks whether it may
+  [[nodiscard]] bool takeover_failed() const;
   [[nodiscard]] bool waits() const { return takeable_.has_value(); }
 
   // --- for its sides -------------------------------------------------------------------------

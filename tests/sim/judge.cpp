@@ -153,10 +153,10 @@ void Judge::spoke(std::size_t host, Generation generation, Point point, bool hel
   if (const auto copy = copy_point(other(host)); copy && !story_.is_past_of(point, *copy)) {
     broken("L1", who + " released a frame that is missing in what its peer can go on with");
   }
+  if (story_.is_past_of(point, client_saw_)) return;  // late, but of the same story
   if (hosts_[host].guest != 0 && !story_.is_past_of(client_saw_, hosts_[host].point)) {
     broken("L1", who + " speaks, and the client saw what is not in its guest's past");
   }
-  if (story_.is_past_of(point, client_saw_)) return;  // late, but of the same story
   if (!story_.is_past_of(client_saw_, point)) {
     broken("L1", "the client saw frames of two stories, the last of " + who);
   }

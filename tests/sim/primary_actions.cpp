@@ -45,6 +45,7 @@ void PrimarySide::execute(const primary::BootGuest&) {
     }
     auto guest = SimGuest::boot(world_, engine_.host, engine_.ram);
     if (auto runs = guest->resume(); !runs) {
+      world_.guest_broke(engine_.host);
       guest->kill();
       feed(primary::GuestFailed{runs.error()});
       return;

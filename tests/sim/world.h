@@ -144,6 +144,7 @@ class World {
   void thaw(std::size_t host, bool guest_too);
   void cut(std::size_t first, std::size_t last, int directions, Duration lasts);
   void heal();
+  void help_takeover();
   void help();  // what an operator does where the pair cannot know
   void live();
   [[nodiscard]] bool one_runs() const;
@@ -156,7 +157,7 @@ class World {
   std::uint64_t numbers_ = 0;
   bool by_fault_ = false;
   bool healed_ = false;
-  std::uint64_t epoch_of_faults_ = 0;  // healing voids what would undo an earlier fault
+  Instant next_help_{};
   std::uint64_t hash_ = 0xcbf29ce484222325ULL;
   std::vector<std::string> lines_;
 };

@@ -254,17 +254,37 @@ void World::heal() {
   network.retry_lanes();
 }
 
-// What the pair cannot know by itself and an operator sees to.
+// What the pair cannot know by itself and an operator sees to: where no copy is left, the owner's
+// engine (or, where nobody owns the guest, the first primary's) is started again and let boot.
 void World::help() {
+  if (queue.now() < next_help_) return;
+  if (judge.any_copy()) return help_takeover();
+  std::size_t host = 0;
+  if (judge.owner().owner == host_names[1]) host = 1;
+  Engine* there = engine(host);
+  if (there == nullptr || there->dead() || there->starts()) return;
+  reach.mark(Mark::operator_needed);
+  next_help_ = queue.now() + 2 * (settings.arbiter_timeout + settings.standby_takes) +
+               milliseconds(1500);
+  if (there->waits()) {
+    if (tracing()) note("operator", std::string("lets ") + host_names[host] + " boot anew");
+    there->ask_takeover();
+    return;
+  }
+  if (tracing()) note("operator", std::string("restarts the engine of ") + host_names[host]);
+  crash(host);
+  start_engine(host);
+}
+
+// A takeover that failed where the peer has no guest any more: nothing but a retry is left.
+void World::help_takeover() {
   for (std::size_t host = 0; host < 2; ++host) {
     Engine* there = engine(host);
-    if (there == nullptr || there->dead()) continue;
-    if (there->waits() && !judge.any_copy()) {
-      reach.mark(Mark::operator_needed);
-      if (tracing()) note("operator", std::string("lets ") + host_names[host] + " boot anew");
-      there->ask_takeover();
-      return;
-    }
+    if (there == nullptr || there->dead() || !there->takeover_failed()) continue;
+    if (judge.has_guest(other(host))) continue;
+    reach.mark(Mark::operator_needed);
+    next_help_ = queue.now() + milliseconds(1500);
+    there->ask_takeover();
   }
 }
 
