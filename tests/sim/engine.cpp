@@ -28,6 +28,7 @@ Engine::Engine(World& in, std::size_t of, std::uint64_t number)
 Engine::~Engine() = default;
 
 void Engine::start() {
+  world.judge.engine_runs(host, run_name_);
   last_tick_ = local_now();
   tick();
   read_arbiter();
@@ -45,6 +46,7 @@ void Engine::end() {
     if (const auto guest = one.lock()) guest->kill();
   }
   world.judge.forgotten(host);
+  world.judge.engine_runs(host, "");
 }
 
 void Engine::exit() {
@@ -189,6 +191,13 @@ bool Engine::takeover_failed() const {
   return takeover != nullptr && takeover->step == secondary::Step::failed;
 }
 
+bool Engine::takeover_rolls_back() const {
+  if (secondary_) return secondary_->core().keeps() == secondary::Keeps::last_resort;
+  if (!primary_) return takeable_.has_value();
+  const auto* lost = std::get_if<primary::Lost>(&primary_->core().state());
+  return lost != nullptr && lost->guest_kept;
+}
+
 std::shared_ptr<SimGuest> Engine::guest() const {
   if (primary_) return primary_->guest();
   return secondary_ ? secondary_->standby() : nullptr;
@@ -227,7 +236,9 @@ void Engine::mutant_flushes(const wire::Frame& frame) {
 void Engine::ask_takeover() {
   if (secondary_) {
     secondary_->feed(secondary::TakeoverAsked{});
-  } else if (!primary_ && takeable_) {
+  } else if (primary_) {
+    primary_->feed(primary::TakeoverAsked{});
+  } else if (takeable_) {
     world.reach.mark(Mark::booted_anew);
     become_primary(*takeable_);
   }

@@ -76,6 +76,8 @@ class Engine {
   void set_delay(Duration delay);
   [[nodiscard]] bool starts() const;  // a guest that boots, or asks whether it may
   [[nodiscard]] bool takeover_failed() const;
+  // A takeover asked now may go back behind what clients saw: only the operator can order that.
+  [[nodiscard]] bool takeover_rolls_back() const;
   [[nodiscard]] bool waits() const { return takeable_.has_value(); }
 
   // --- for its sides -------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 #include "tests/sim/judge.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace colo::sim {
 
@@ -99,16 +100,15 @@ void Judge::loaded(std::size_t host, std::uint64_t checkpoint, const Versions& m
 
 void Judge::runs(std::size_t host, std::uint64_t guest, Point point) {
   HostView& view = hosts_[host];
+  if (std::exchange(rollback_, false)) client_saw_ = 0;
   if (view.guest != guest) {
     if (view.guest != 0) broken("L4", std::string(host_names[host]) + " runs two guests");
     view.guest = guest;  // loaded and resumed: the checkpoint has become a guest
     view.checkpoint = 0;
-    if (rollback_) client_saw_ = 0;
     if (!story_.is_past_of(client_saw_, point)) {
       broken("L1", std::string("the client saw a frame that the guest which ") + host_names[host] +
                        " runs now never sent");
     }
-    rollback_ = false;
   }
   view.running = true;
   view.point = point;

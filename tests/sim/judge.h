@@ -37,6 +37,7 @@ class Judge {
 
   // --- what happens --------------------------------------------------------------------------
   void granted(const heartbeat::Ownership& ownership, bool has_guest, Instant now);
+  void engine_runs(std::size_t host, std::string run) { runs_[host] = std::move(run); }
   void booted(std::size_t host, std::uint64_t guest);
   // Returns the checkpoint's number, which travels in its device state.
   std::uint64_t captured(const Versions& versions, Point point);
@@ -93,12 +94,13 @@ class Judge {
   };
   [[nodiscard]] std::optional<Point> copy_point(std::size_t host) const;
   [[nodiscard]] bool owns(std::size_t host) const {
-    return owner_ == static_cast<int>(host);
+    return owner_ == static_cast<int>(host) && owners_.back().run == runs_[host];
   }
 
   const Story& story_;
   std::vector<heartbeat::Ownership> owners_{heartbeat::Ownership{}};
   int owner_ = -1;  // -1: nobody
+  std::array<std::string, 2> runs_;  // of the engine on each host; empty: none
   std::vector<Checkpoint> checkpoints_{Checkpoint{}};
   std::array<HostView, 2> hosts_;
   std::vector<int> speakers_;  // of each generation; -1: none yet

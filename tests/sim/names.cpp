@@ -11,7 +11,7 @@ constexpr Names<primary::Event> primary_events{
     "peer loaded",    "peer load failed",  "peer took over",   "peer runs",
     "ownership read", "ownership unread",  "acquired",         "acquire failed",
     "hold full",      "tick",              "peer asks",        "checkpoint asked",
-    "delay set",      "switchover asked",  "stop asked"};
+    "delay set",      "switchover asked",  "takeover asked",  "stop asked"};
 constexpr Names<secondary::Event> secondary_events{
     "joined",         "join failed",      "staged complete", "flushed",
     "flush failed",   "peer gone",        "peer suspected",  "peer heard",

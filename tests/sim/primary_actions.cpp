@@ -33,6 +33,7 @@ void PrimarySide::execute(const primary::ReadOwnership&) {
 
 void PrimarySide::execute(const primary::BootGuest&) {
   const auto boot = [this](const Result<void>& acquired) {
+    if (ends_) return;  // an EndGuest overtook it
     auto& ails = world_.ails(engine_.host);
     if (!acquired) {
       feed(primary::GuestFailed{acquired.error()});
@@ -240,6 +241,7 @@ void PrimarySide::execute(const primary::AcquireResources&) {
 void PrimarySide::execute(const primary::ReleaseResources&) { engine_.release(nullptr); }
 
 void PrimarySide::execute(const primary::EndGuest&) {
+  ends_ = true;
   guest_runs_ = false;
   engine_.gate.close();
   engine_.guest_worker.post({}, [guest = std::move(guest_)] {

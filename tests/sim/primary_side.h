@@ -92,6 +92,7 @@ class PrimarySide {
   std::unique_ptr<primary::Lineage> lineage_;
   std::optional<wire::Token> lineage_token_;  // empty: a whole copy is needed
   bool guest_runs_ = false;
+  bool ends_ = false;
   std::shared_ptr<PrimarySession> session_;
   std::shared_ptr<PrimarySession> asking_;
   primary::Session last_session_{0};

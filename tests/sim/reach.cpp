@@ -30,6 +30,7 @@ constexpr std::array<const char*, mark_count> mark_names{
     "booted anew by the operator",
     "no copy left when all healed",
     "operator needed",
+    "operator went back to an older copy",
     "rejoined",
     "protected again after healing",
     "lane timed out",

@@ -36,6 +36,7 @@ enum class Mark : std::uint8_t {
   booted_anew,
   guest_lost,
   operator_needed,
+  went_back,
   rejoined,
   protected_again,
   lane_timed_out,

@@ -214,8 +214,11 @@ void World::strike_operator(const Strike& strike) {
   if (queue.frozen(static_cast<int>(strike.host))) return;
   switch (strike.fault) {
     case Fault::ask_takeover:
-      // An operator who lets a host boot anew has made sure that the other holds no copy.
-      if (there->waits() && judge.any_copy()) return;
+      // An operator who orders that has made sure that no other copy can go on.
+      if (there->takeover_rolls_back()) {
+        if (judge.any_copy()) return;
+        judge.ordered_rollback();
+      }
       return there->ask_takeover();
     case Fault::ask_stop:
       judge.ordered_end();
@@ -237,6 +240,8 @@ void World::strike_operator(const Strike& strike) {
 
 void World::heal() {
   healed_ = true;
+  bad_states_.clear();
+  settings.staged_pages = 1024;
   if (tracing()) note("world", "everything heals");
   network.heal();
   arbiter.heal();
@@ -259,6 +264,18 @@ void World::heal() {
 void World::help() {
   if (queue.now() < next_help_) return;
   if (judge.any_copy()) return help_takeover();
+  for (std::size_t host = 0; host < 2; ++host) {
+    Engine* there = engine(host);
+    if (there == nullptr || there->dead() || there->waits() || !there->takeover_rolls_back()) {
+      continue;
+    }
+    if (tracing()) note("operator", std::string("goes on with what is left on ") + host_names[host]);
+    reach.mark(Mark::went_back);
+    judge.ordered_rollback();
+    next_help_ = queue.now() + 2 * settings.arbiter_timeout + milliseconds(1500);
+    there->ask_takeover();
+    return;
+  }
   std::size_t host = 0;
   if (judge.owner().owner == host_names[1]) host = 1;
   Engine* there = engine(host);
