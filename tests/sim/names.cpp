@@ -56,7 +56,7 @@ std::string detail(const T& of) {
   if constexpr (requires { of.certain; }) text += of.certain ? " (certain)" : "";
   if constexpr (requires { of.lane_closed; }) text += of.lane_closed ? " (lane closed)" : "";
   if constexpr (requires { of.error.reason; }) text += " (" + of.error.reason + ")";
-  if constexpr (requires { of.ours; }) {
+  if constexpr (requires { of.ownership.owner; }) {
     text += " " + of.ownership.owner + (of.ours ? ", this run" : "");
     number("g", of.ownership.generation.value);
   }

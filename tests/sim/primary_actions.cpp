@@ -12,10 +12,13 @@ void PrimarySide::execute(const primary::StartClaim& action) {
       feed(primary::ClaimUnanswered{answer.error()});
       return;
     }
-    if (std::holds_alternative<heartbeat::ClaimLost>(*answer)) {
+    bool ours = false;
+    if (const auto* lost = std::get_if<heartbeat::ClaimLost>(&*answer)) {
       world_.reach.mark(Mark::claim_lost_by_primary);
+      ours = lost->current.owner == engine_.name() && lost->current.run == engine_.run_name();
+      if (ours) world_.reach.mark(Mark::given_back_by_answer);
     }
-    feed(primary::ClaimAnswered{*answer});
+    feed(primary::ClaimAnswered{*answer, ours});
   });
 }
 
@@ -215,6 +218,9 @@ void PrimarySide::execute(const primary::PauseGuest&) {
 
 void PrimarySide::execute(const primary::ResumeGuest&) {
   if (!guest_) return;
+  if (std::holds_alternative<primary::Claiming>(core_.state())) {
+    world_.reach.mark(Mark::guest_resumed_unanswered);
+  }
   engine_.guest_worker.post({}, [this, guest = guest_] {
     if (guest->running() || guest != guest_) return;
     auto runs = guest->resume();

@@ -9,7 +9,6 @@ namespace colo::sim {
 namespace {
 
 constexpr std::array<const char*, mark_count> mark_names{
-    "protected for the first time",
     "takeover: the guest runs",
     "claim unanswered",
     "claim lost by a primary",
@@ -43,7 +42,8 @@ constexpr std::array<const char*, mark_count> mark_names{
     "kept checkpoint, only a base",
     "primary became secondary",
     "hook failed",
-    "given back, and seen",
+    "given back, seen at the arbiter",
+    "given back, told by a lost claim",
     "switchover done",
     "switchover cancelled",
     "guest went on while its claim was unanswered",
@@ -63,6 +63,7 @@ void Reach::state(const primary::State& state) {
   }
   if (session == nullptr) return;
   ++phases_[static_cast<std::size_t>(session->phase)];
+  if (!session->switchover_trouble.empty()) mark(Mark::switchover_cancelled);
   if (session->acknowledged_early) mark(Mark::acknowledged_early);
   if (session->failures >= 2) mark(Mark::capture_failed_thrice);
 }

@@ -15,7 +15,6 @@
 namespace colo::sim {
 
 enum class Mark : std::uint8_t {
-  protected_once,
   takeover_ran,
   claim_unanswered,
   claim_lost_by_primary,
@@ -50,6 +49,7 @@ enum class Mark : std::uint8_t {
   became_secondary,
   hook_failed,
   given_back_seen,
+  given_back_by_answer,
   switched_over,
   switchover_cancelled,
   guest_resumed_unanswered,
