@@ -82,6 +82,13 @@ void SimArbiter::current(std::size_t host, Read callback) {
                      [answered, seen = owner()] { (*answered)(seen); });
 }
 
+std::string SimArbiter::last_run_of(const std::string& host) const {
+  for (auto one = owners_.rbegin(); one != owners_.rend(); ++one) {
+    if (one->owner == host) return one->run;
+  }
+  return {};
+}
+
 void SimArbiter::heal() {
   down_[0] = down_[1] = 0;
   slow_ = false;

@@ -30,6 +30,8 @@ class SimArbiter {
     return owners_.empty() ? heartbeat::Ownership{} : owners_.back();
   }
 
+  // As the history tells; empty if that host never owned the guest.
+  [[nodiscard]] std::string last_run_of(const std::string& host) const;
   [[nodiscard]] bool reachable(std::size_t host) const { return down_[host] == 0 && !slow_; }
 
   // --- faults --------------------------------------------------------------------------------

@@ -78,6 +78,11 @@ void Engine::on_ownership(const Result<heartbeat::Ownership>& ownership) {
       become_secondary(&*ownership);
       return;
     case heartbeat::Start::wait:
+      // An earlier run won and had not let the guest run yet: what it kept can still go on.
+      if (world.keeps_newer(host, ownership->generation)) {
+        become_secondary(&*ownership);
+        return;
+      }
       world.reach.mark(Mark::host_waits);
       takeable_ = ownership->generation;
       wait_and_ask();
@@ -93,6 +98,7 @@ void Engine::wait_and_ask() {
 
 void Engine::become_primary(Generation from) {
   takeable_.reset();
+  (void)world.take_kept(host);  // a guest that boots here writes to its memory
   primary_ = std::make_unique<PrimarySide>(*this, from);
   primary_->feed(primary::Tick{});
 }
@@ -102,12 +108,14 @@ void Engine::become_secondary(const heartbeat::Ownership* at_start) {
   takeable_.reset();
   std::optional<KeptCache> kept;
   if (at_start != nullptr) {
-    if (!at_start->owner.empty()) peer_run_name_ = at_start->run;
+    peer_run_name_ = world.arbiter.last_run_of(host_names[other(host)]);
     kept = world.take_kept(host);
   }
   if (kept) {
-    kept->kept.takeable = at_start->generation == kept->kept.generation &&
-                          at_start->owner == host_names[other(host)];
+    const bool won_before = at_start->owner == name();
+    kept->kept.takeable = won_before || (at_start->generation == kept->kept.generation &&
+                                         at_start->owner == host_names[other(host)]);
+    if (won_before) kept->kept.generation = at_start->generation;
     if (world.mutation == Mutation::base_taken_over_from) kept->kept.takeable = true;
     world.reach.mark(kept->kept.takeable ? Mark::kept_takeable : Mark::kept_as_base);
   }

@@ -132,6 +132,7 @@ void SecondarySide::execute(const secondary::ReleaseResources&) {
 
 void SecondarySide::execute(const secondary::Run&) {
   standby_busy_ = true;
+  run_ordered_ = true;
   engine_.guest_worker.post(std::chrono::milliseconds(1), [this, standby = standby_] {
     standby_busy_ = false;
     Result<void> runs = fail("no-standby", "the standby guest ended");
@@ -143,6 +144,7 @@ void SecondarySide::execute(const secondary::Run&) {
       }
     }
     if (!runs) {
+      run_ordered_ = false;
       feed(secondary::LoadFailed{runs.error()});
       return;
     }

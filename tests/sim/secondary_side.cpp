@@ -177,7 +177,7 @@ void SecondarySide::end() {
 // The engine's process ends; its cache in shared memory stays, and so does the standby's memory,
 // with part of a flush in it that was under way.
 void SecondarySide::keep() {
-  if (!world_.settings.keeps_cache || !cache_) return;
+  if (!world_.settings.keeps_cache || !cache_ || run_ordered_) return;
   if (flush_runs_) {
     memory_.fail_after(world_.guest_random.between(0, static_cast<int>(all_pages)));
     (void)cache_->flush(memory_);

@@ -125,6 +125,7 @@ class SecondarySide {
   bool offers_ = true;  // false after a cache that was too small
   bool standby_busy_ = false;  // a load or a run is under way, and answers for its standby
   bool flush_runs_ = false;
+  bool run_ordered_ = false;  // the guest may run: what is kept of its past counts no more
   std::unique_ptr<SecondarySession> session_;
   std::uint64_t dials_ = 0;  // the number of the valid dial
   secondary::Session last_session_{0};

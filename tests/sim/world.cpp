@@ -205,6 +205,11 @@ std::optional<KeptCache> World::take_kept(std::size_t host) {
   return std::exchange(machines_[host].kept, std::nullopt);
 }
 
+bool World::keeps_newer(std::size_t host, Generation owned) const {
+  const auto& kept = machines_[host].kept;
+  return kept && kept->kept.epoch != Epoch{0} && kept->kept.generation < owned;
+}
+
 wire::Token token_of(std::uint64_t number) {
   wire::Token token{};
   for (std::size_t i = 0; i < 8; ++i) token[i] = static_cast<std::byte>(number >> (8 * i));

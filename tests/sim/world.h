@@ -90,6 +90,8 @@ class World {
   }
   void keep(std::size_t host, KeptCache kept) { machines_[host].kept = std::move(kept); }
   std::optional<KeptCache> take_kept(std::size_t host);
+  // The host keeps a checkpoint from which its own earlier run went on to win this generation.
+  [[nodiscard]] bool keeps_newer(std::size_t host, Generation owned) const;
   void guest_sent(std::size_t host, const SimGuest& guest);
   void datagram(std::size_t from, std::size_t link, std::uint64_t count, const Beat& beat);
   void granted(const heartbeat::Ownership& ownership);
