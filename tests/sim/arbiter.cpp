@@ -65,8 +65,7 @@ void SimArbiter::claim(std::size_t host, heartbeat::Claim claim, Claimed callbac
     const auto result = decide(*asked);
     if (too_late) world_.reach.mark(Mark::claim_late);
     if (lost || too_late || life != world_.queue.life(static_cast<int>(host))) return;
-    world_.queue.after(answer, static_cast<int>(host),
-                       [answered, result] { (*answered)(result); });
+    world_.queue.after(answer, static_cast<int>(host), [answered, result] { (*answered)(result); });
   });
 }
 

@@ -1,7 +1,6 @@
-// The simulated arbiter: the semantics of heartbeat::Arbiter (a claim is atomic, idempotent by owner
-// and run), behind a service that may be down, slow, out of reach of one host, or late: a request
-// can count after its asker has given up, and an answer can be lost.
-// Threads: none.
+// The simulated arbiter: the semantics of heartbeat::Arbiter (a claim is atomic, idempotent by
+// owner and run), behind a service that may be down, slow, out of reach of one host, or late: a
+// request can count after its asker has given up, and an answer can be lost. Threads: none.
 #pragma once
 
 #include <deque>

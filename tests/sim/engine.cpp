@@ -124,8 +124,7 @@ void Engine::become_secondary(const heartbeat::Ownership* at_start) {
 }
 
 // Sides are swapped in the next turn: the side that ends is still on the stack.
-void Engine::takes_over(std::shared_ptr<SimGuest> guest, Generation generation,
-                        std::string cause) {
+void Engine::takes_over(std::shared_ptr<SimGuest> guest, Generation generation, std::string cause) {
   world.queue.after({}, static_cast<int>(host),
                     [this, guest = std::move(guest), generation, cause = std::move(cause)] {
                       secondary_->leave();
@@ -182,9 +181,10 @@ Generation Engine::generation() const {
 }
 
 Beat Engine::beat() const {
-  const bool live = secondary_ && std::holds_alternative<secondary::Live>(secondary_->core().state());
-  const auto guest = primary_ ? primary_->guest_here()
-                              : (live ? wire::GuestHere::runs : wire::GuestHere::none);
+  const bool live =
+      secondary_ && std::holds_alternative<secondary::Live>(secondary_->core().state());
+  const auto guest =
+      primary_ ? primary_->guest_here() : (live ? wire::GuestHere::runs : wire::GuestHere::none);
   return {run, generation(), guest};
 }
 

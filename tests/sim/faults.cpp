@@ -97,8 +97,8 @@ std::vector<Strike> draw_plan(Random& random, const Settings& settings) {
       strike.action = static_cast<std::uint32_t>(random.between(1, random.pick(reaches)));
     }
     const std::array<int, 7> lengths{10, 60, 200, 500, 1200, 2500, 60000};
-    strike.lasts = random.between(Duration(milliseconds(1)),
-                                  Duration(milliseconds(random.pick(lengths))));
+    strike.lasts =
+        random.between(Duration(milliseconds(1)), Duration(milliseconds(random.pick(lengths))));
     strike.times = random.chance(700) ? random.between(1, 2) : random.between(3, 12);
     plan.push_back(strike);
   }

@@ -24,7 +24,7 @@ namespace colo::sim {
 inline constexpr std::array<const char*, 2> host_names{"alpha", "beta"};
 inline std::size_t other(std::size_t host) { return 1 - host; }
 
-inline constexpr PageIndex ram_pages = 7;    // the engine's own memory: outlives the guest's process
+inline constexpr PageIndex ram_pages = 7;  // the engine's own memory: outlives the guest's process
 inline constexpr PageIndex video_pages = 3;  // lives and dies with the guest's process
 inline constexpr std::size_t all_pages = ram_pages + video_pages;
 
@@ -99,7 +99,7 @@ class Judge {
 
   const Story& story_;
   std::vector<heartbeat::Ownership> owners_{heartbeat::Ownership{}};
-  int owner_ = -1;  // -1: nobody
+  int owner_ = -1;                   // -1: nobody
   std::array<std::string, 2> runs_;  // of the engine on each host; empty: none
   std::vector<Checkpoint> checkpoints_{Checkpoint{}};
   std::array<HostView, 2> hosts_;

@@ -2,6 +2,7 @@
 // command that repeats the first violation.
 #include <malloc.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <charconv>
@@ -13,7 +14,6 @@
 #include <random>
 #include <string>
 #include <thread>
-#include <unistd.h>
 
 #include "tests/sim/world.h"
 
@@ -35,8 +35,9 @@ thread_local std::uint64_t current_seed = 0;
 // A broken invariant of the code under test ends the process: say at least where.
 void on_abort(int) {
   char text[96];
-  const int length = std::snprintf(text, sizeof text, "repeat: ./dev sim --seed %llu --seeds 1 --trace\n",
-                                   static_cast<unsigned long long>(current_seed));
+  const int length =
+      std::snprintf(text, sizeof text, "repeat: ./dev sim --seed %llu --seeds 1 --trace\n",
+                    static_cast<unsigned long long>(current_seed));
   if (length > 0) (void)!::write(STDERR_FILENO, text, static_cast<std::size_t>(length));
 }
 

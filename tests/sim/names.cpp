@@ -5,31 +5,56 @@ namespace colo::sim {
 namespace {
 
 constexpr Names<primary::Event> primary_events{
-    "claim answered", "claim unanswered",  "guest runs",       "guest failed",
-    "guest ended",    "bulk attached",     "pass ended",       "standstill ended",
-    "captured",       "capture failed",    "acknowledged",     "peer lost",
-    "peer loaded",    "peer load failed",  "peer took over",   "peer runs",
-    "ownership read", "ownership unread",  "acquired",         "acquire failed",
-    "hold full",      "tick",              "peer asks",        "checkpoint asked",
-    "delay set",      "switchover asked",  "takeover asked",  "stop asked"};
+    "claim answered", "claim unanswered", "guest runs",
+    "guest failed",   "guest ended",      "bulk attached",
+    "pass ended",     "standstill ended", "captured",
+    "capture failed", "acknowledged",     "peer lost",
+    "peer loaded",    "peer load failed", "peer took over",
+    "peer runs",      "ownership read",   "ownership unread",
+    "acquired",       "acquire failed",   "hold full",
+    "tick",           "peer asks",        "checkpoint asked",
+    "delay set",      "switchover asked", "takeover asked",
+    "stop asked"};
 constexpr Names<secondary::Event> secondary_events{
-    "joined",         "join failed",      "staged complete", "flushed",
-    "flush failed",   "peer gone",        "peer suspected",  "peer heard",
-    "claim answered", "claim unanswered", "loaded",          "load failed",
-    "acquired",       "acquire failed",   "released",        "guest runs",
-    "handover asked", "go asked",         "cancel asked",    "peer runs",
-    "peer keeps its guest", "standby ready", "standby failed", "tick",
-    "takeover asked", "give-back asked",  "stop asked"};
-constexpr Names<primary::Action> primary_actions{
-    "StartClaim",  "ReadOwnership",    "BootGuest",        "AcceptPeer", "RefusePeer",
-    "SendPass",    "Capture",          "CaptureAndStay",   "Release",    "ReleaseAll",
-    "DropHeld",    "PauseGuest",       "ResumeGuest",      "EndGuest",   "AcquireResources",
-    "ReleaseResources", "EndSession",  "TellGuestEnded",   "TellHandover", "TellGo",
-    "TellCancel",  "BecomeSecondary",  "Exit"};
+    "joined",           "join failed",     "staged complete",
+    "flushed",          "flush failed",    "peer gone",
+    "peer suspected",   "peer heard",      "claim answered",
+    "claim unanswered", "loaded",          "load failed",
+    "acquired",         "acquire failed",  "released",
+    "guest runs",       "handover asked",  "go asked",
+    "cancel asked",     "peer runs",       "peer keeps its guest",
+    "standby ready",    "standby failed",  "tick",
+    "takeover asked",   "give-back asked", "stop asked"};
+constexpr Names<primary::Action> primary_actions{"StartClaim",
+                                                 "ReadOwnership",
+                                                 "BootGuest",
+                                                 "AcceptPeer",
+                                                 "RefusePeer",
+                                                 "SendPass",
+                                                 "Capture",
+                                                 "CaptureAndStay",
+                                                 "Release",
+                                                 "ReleaseAll",
+                                                 "DropHeld",
+                                                 "PauseGuest",
+                                                 "ResumeGuest",
+                                                 "EndGuest",
+                                                 "AcquireResources",
+                                                 "ReleaseResources",
+                                                 "EndSession",
+                                                 "TellGuestEnded",
+                                                 "TellHandover",
+                                                 "TellGo",
+                                                 "TellCancel",
+                                                 "BecomeSecondary",
+                                                 "Exit"};
 constexpr Names<secondary::Action> secondary_actions{
-    "Join",       "StopJoin", "Commit", "Acknowledge",      "StartFlush",       "StartClaim",
-    "EndSession", "Forget",   "PrepareStandby", "Load",     "AcquireResources", "ReleaseResources",
-    "Run",        "TellLoaded", "TellLoadFailed", "TellTookOver", "EndGuest",   "Exit"};
+    "Join",         "StopJoin",         "Commit",
+    "Acknowledge",  "StartFlush",       "StartClaim",
+    "EndSession",   "Forget",           "PrepareStandby",
+    "Load",         "AcquireResources", "ReleaseResources",
+    "Run",          "TellLoaded",       "TellLoadFailed",
+    "TellTookOver", "EndGuest",         "Exit"};
 
 // What a number of it is, where there is one that tells more.
 template <class T>
@@ -62,16 +87,16 @@ std::string detail(const T& of) {
   }
   if constexpr (requires { of.answer; }) {
     const auto* won = std::get_if<heartbeat::ClaimWon>(&of.answer);
-    text += won != nullptr
-                ? ": won"
-                : ": lost to " + std::get<heartbeat::ClaimLost>(of.answer).current.owner;
+    text += won != nullptr ? ": won"
+                           : ": lost to " + std::get<heartbeat::ClaimLost>(of.answer).current.owner;
   }
   return text;
 }
 
 template <class Variant, std::size_t N>
 std::string named(const Variant& variant, const std::array<const char*, N>& names) {
-  return names[variant.index()] + std::visit([](const auto& known) { return detail(known); }, variant);
+  return names[variant.index()] +
+         std::visit([](const auto& known) { return detail(known); }, variant);
 }
 
 template <std::size_t N, class Step>

@@ -38,7 +38,8 @@ void Lane::close(std::size_t side) {
   if (!end.open) return;
   end.open = false;
   end.handlers = {};
-  end.sent.push_back({std::max(end.last, world_.queue.now() + world_.network.delay(path_)), {}, true});
+  end.sent.push_back(
+      {std::max(end.last, world_.queue.now() + world_.network.delay(path_)), {}, true});
   schedule(side);
 }
 
@@ -126,8 +127,7 @@ void Lane::finish(std::size_t side, bool certain) {
 
 Duration Network::delay(std::size_t path) {
   const PathSettings& settings = world_.settings.paths[path];
-  return extra_delay_ + settings.delay +
-         world_.network_random.between(Duration{}, settings.jitter);
+  return extra_delay_ + settings.delay + world_.network_random.between(Duration{}, settings.jitter);
 }
 
 std::size_t Network::heartbeat_path(std::size_t link) const {
@@ -141,8 +141,7 @@ std::size_t Network::paths() const {
 void Network::bring_up(std::size_t path, std::size_t from) {
   if (--down_[path][from] > 0) return;
   // What waits is sent again by a timer of the sender's kernel.
-  const Duration after =
-      world_.network_random.between(Duration{}, std::chrono::milliseconds(200));
+  const Duration after = world_.network_random.between(Duration{}, std::chrono::milliseconds(200));
   world_.queue.after(after, no_process, [this] { retry_lanes(); });
 }
 

@@ -37,7 +37,7 @@ struct Message {
   wire::Kind kind = wire::Kind::invalid;
   Generation generation;
   Epoch epoch;
-  bool flag = false;  // goodbye: the guest ends; guest_ended: by itself
+  bool flag = false;                              // goodbye: the guest ends; guest_ended: by itself
   wire::GuestHere guest = wire::GuestHere::none;  // alive
   std::shared_ptr<const Greeting> greeting;
   Bytes frame;  // on a bulk lane, instead of all these
@@ -95,9 +95,7 @@ class Network {
   explicit Network(World& world) : world_(world) {}
 
   // From this host towards the other.
-  [[nodiscard]] bool up(std::size_t path, std::size_t from) const {
-    return down_[path][from] == 0;
-  }
+  [[nodiscard]] bool up(std::size_t path, std::size_t from) const { return down_[path][from] == 0; }
   void take_down(std::size_t path, std::size_t from) { ++down_[path][from]; }
   void bring_up(std::size_t path, std::size_t from);
   [[nodiscard]] Duration delay(std::size_t path);

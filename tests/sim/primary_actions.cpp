@@ -60,8 +60,7 @@ void PrimarySide::execute(const primary::BootGuest&) {
     guest_runs_ = true;
     feed(primary::GuestRuns{});
   };
-  engine_.guest_worker.post(world_.settings.standby_takes,
-                            [this, boot] { engine_.acquire(boot); });
+  engine_.guest_worker.post(world_.settings.standby_takes, [this, boot] { engine_.acquire(boot); });
 }
 
 void PrimarySide::execute(const primary::AcceptPeer& action) {
@@ -90,9 +89,8 @@ void PrimarySide::execute(const primary::AcceptPeer& action) {
   const std::size_t side = engine_.host;
   session_->lane->send(side, std::move(welcome));
   const primary::Session number = action.session;
-  session_->lane->start(side,
-                        {[this, number](Message& message) { on_frame(number, message); },
-                         [this, number](bool certain) { lane_ended(number, certain); }});
+  session_->lane->start(side, {[this, number](Message& message) { on_frame(number, message); },
+                               [this, number](bool certain) { lane_ended(number, certain); }});
 }
 
 void PrimarySide::execute(const primary::RefusePeer& action) {
@@ -149,31 +147,30 @@ void PrimarySide::execute(const primary::CaptureAndStay& action) {
 }
 
 void PrimarySide::run_capture(primary::Session number, Epoch epoch, bool begins_hold, bool stays) {
-  engine_.guest_worker.post(
-      world_.settings.guest_task,
-      [this, number, epoch, begins_hold, stays, session = session_, guest = guest_] {
-        if (!session || !session->capturer) return;
-        guest->stay_at_resume(stays);
-        const auto figures = session->capturer->capture(epoch, [&] {
-          if (begins_hold) {
-            engine_.gate.hold(epoch.next());
-          } else {
-            engine_.gate.cut(epoch.next());
-          }
-        });
-        guest->stay_at_resume(false);
-        Result<void> outcome;
-        if (!figures) {
-          outcome = fail(figures.error());
-          failed(figures.error());
-          if (stays) (void)guest->resume();
-        }
-        world_.queue.after(world_.settings.capture_tail, static_cast<int>(engine_.host),
-                           [this, number, epoch, stays, outcome] {
-                             if (stays && !outcome) guest_runs_ = guest_ && guest_->running();
-                             captured(number, epoch, outcome);
-                           });
-      });
+  engine_.guest_worker.post(world_.settings.guest_task, [this, number, epoch, begins_hold, stays,
+                                                         session = session_, guest = guest_] {
+    if (!session || !session->capturer) return;
+    guest->stay_at_resume(stays);
+    const auto figures = session->capturer->capture(epoch, [&] {
+      if (begins_hold) {
+        engine_.gate.hold(epoch.next());
+      } else {
+        engine_.gate.cut(epoch.next());
+      }
+    });
+    guest->stay_at_resume(false);
+    Result<void> outcome;
+    if (!figures) {
+      outcome = fail(figures.error());
+      failed(figures.error());
+      if (stays) (void)guest->resume();
+    }
+    world_.queue.after(world_.settings.capture_tail, static_cast<int>(engine_.host),
+                       [this, number, epoch, stays, outcome] {
+                         if (stays && !outcome) guest_runs_ = guest_ && guest_->running();
+                         captured(number, epoch, outcome);
+                       });
+  });
 }
 
 void PrimarySide::captured(primary::Session number, Epoch epoch, const Result<void>& outcome) {

@@ -55,8 +55,8 @@ void PrimarySide::on_attach(const std::shared_ptr<Lane>& lane, const wire::Token
       feed(primary::StandstillEnded{number, epoch});
     });
   };
-  session_->capturer = std::make_unique<primary::Capturer>(
-      *guest_, *lineage_, *session_->sink, core_.generation(), std::move(options));
+  session_->capturer = std::make_unique<primary::Capturer>(*guest_, *lineage_, *session_->sink,
+                                                           core_.generation(), std::move(options));
   feed(primary::BulkAttached{number});
 }
 

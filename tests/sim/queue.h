@@ -1,6 +1,7 @@
 // What is still to happen, by time. Deterministic: what is due at one instant happens in the order
-// in which it was added. A task belongs to a process or to none (the network, the arbiter, a fault):
-// the tasks of a process that died never happen, those of one that is frozen wait until it thaws.
+// in which it was added. A task belongs to a process or to none (the network, the arbiter, a
+// fault): the tasks of a process that died never happen, those of one that is frozen wait until it
+// thaws.
 //
 // Role: the simulator's clock and scheduler. Tasks live in recycled slots without an allocation.
 // Threads: none.

@@ -92,7 +92,8 @@ void Reach::for_each(Visit&& visit) const {
   for (std::size_t i = 0; i < fault_count; ++i) {
     visit("fault", name(static_cast<Fault>(i)), faults_[i]);
   }
-  for (std::size_t i = 0; i < primary_.size(); ++i) visit("primary", primary_states[i], primary_[i]);
+  for (std::size_t i = 0; i < primary_.size(); ++i)
+    visit("primary", primary_states[i], primary_[i]);
   for (std::size_t i = 0; i < phases.size(); ++i) {
     visit("session", phases[i], phases_[i]);
   }

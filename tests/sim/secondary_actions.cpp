@@ -13,8 +13,7 @@ void SecondarySide::execute(const secondary::Commit& action) {
     world_.judge.broken("L2", "a commit failed: " + committed.error().text());
     return;
   }
-  world_.judge.committed(engine_.host, checkpoint_of(*cache_->device_state()),
-                         core_.generation());
+  world_.judge.committed(engine_.host, checkpoint_of(*cache_->device_state()), core_.generation());
   committed_in_ = core_.generation();
 }
 
@@ -48,7 +47,8 @@ void SecondarySide::execute(const secondary::StartFlush&) {
 }
 
 void SecondarySide::execute(const secondary::StartClaim& action) {
-  if (world_.mutation == Mutation::takeover_without_claim && action.for_whom == heartbeat::For::me) {
+  if (world_.mutation == Mutation::takeover_without_claim &&
+      action.for_whom == heartbeat::For::me) {
     world_.queue.after({}, static_cast<int>(engine_.host), [this, from = action.from] {
       feed(secondary::ClaimAnswered{heartbeat::ClaimWon{from.next()}});
     });

@@ -61,9 +61,8 @@ void SecondarySide::on_lane(const std::shared_ptr<Lane>& lane) {
   session_->lane = lane;
   session_->since = engine_.local_now();
   const secondary::Session number = last_session_;
-  lane->start(engine_.host,
-              {[this, number](Message& message) { on_frame(number, message); },
-               [this, number](bool certain) { lane_ended(number, certain); }});
+  lane->start(engine_.host, {[this, number](Message& message) { on_frame(number, message); },
+                             [this, number](bool certain) { lane_ended(number, certain); }});
 }
 
 void SecondarySide::on_frame(secondary::Session number, const Message& message) {

@@ -34,9 +34,7 @@ std::optional<secondary::Kept> kept_of(const std::optional<KeptCache>& kept) {
 }  // namespace
 
 SecondarySide::SecondarySide(Engine& engine, std::optional<KeptCache> kept)
-    : engine_(engine),
-      world_(engine.world),
-      core_(engine.world.settings.secondary, kept_of(kept)) {
+    : engine_(engine), world_(engine.world), core_(engine.world.settings.secondary, kept_of(kept)) {
   if (!kept) return;
   cache_ = std::move(kept->cache);
   lineage_run_ = std::move(kept->lineage_run);

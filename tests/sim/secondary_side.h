@@ -122,7 +122,7 @@ class SecondarySide {
   std::string lineage_run_;
   wire::Token lineage_{};
   Generation committed_in_;
-  bool offers_ = true;  // false after a cache that was too small
+  bool offers_ = true;         // false after a cache that was too small
   bool standby_busy_ = false;  // a load or a run is under way, and answers for its standby
   bool flush_runs_ = false;
   bool run_ordered_ = false;  // the guest may run: what is kept of its past counts no more

@@ -51,13 +51,14 @@ void draw_network(Random& random, Settings& settings) {
 }  // namespace
 
 Duration Settings::bound() const {
-  return 4 * (detector.lost_after + secondary.head_start + primary.grace + primary.answer_timeout +
-              handshake_timeout + arbiter_timeout + primary.setback_max + standby_takes + seconds(2));
+  return 4 *
+         (detector.lost_after + secondary.head_start + primary.grace + primary.answer_timeout +
+          handshake_timeout + arbiter_timeout + primary.setback_max + standby_takes + seconds(2));
 }
 
 Duration Settings::pause_bound() const {
-  return 3 * (primary.answer_timeout + primary.claim_patience + arbiter_timeout + primary.claim_retry +
-              hook_takes + guest_task * 4 + milliseconds(500));
+  return 3 * (primary.answer_timeout + primary.claim_patience + arbiter_timeout +
+              primary.claim_retry + hook_takes + guest_task * 4 + milliseconds(500));
 }
 
 Settings draw_settings(Random& random) {

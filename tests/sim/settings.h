@@ -54,7 +54,7 @@ struct Settings {
   bool shared_path = false;
   std::array<std::int64_t, 2> clock_ppm{};  // how much faster than true time each host's clock runs
   Duration guest_step{};
-  Duration guest_task{};   // what a command to the guest takes
+  Duration guest_task{};    // what a command to the guest takes
   Duration capture_tail{};  // from the end of a standstill until the core hears of it
   Duration flush_takes{};
   Duration load_takes{};

@@ -66,7 +66,8 @@ Instant World::true_time(std::size_t host, Instant at) const {
   if (settings.clock_ppm[host] == 0) return at;
   const std::int64_t wanted = at.time_since_epoch().count();
   Instant guess(Duration(wanted / (1'000'000 + settings.clock_ppm[host]) * 1'000'000));
-  while (local(host, guess) < at) guess += std::max<Duration>((at - local(host, guess)) / 2, Duration(1));
+  while (local(host, guess) < at)
+    guess += std::max<Duration>((at - local(host, guess)) / 2, Duration(1));
   return guess;
 }
 
@@ -294,7 +295,8 @@ void World::stepped(std::size_t host, const Core& core, const Event& event,
   const std::string is = name_of(core.state());
   if (was == is && actions.empty()) return;
   std::string line = name_of(event) + ": " + (was == is ? is : was + " -> " + is);
-  for (std::size_t i = 0; i < actions.size(); ++i) line += (i == 0 ? "; " : ", ") + name_of(actions[i]);
+  for (std::size_t i = 0; i < actions.size(); ++i)
+    line += (i == 0 ? "; " : ", ") + name_of(actions[i]);
   note(host_names[host], line);
 }
 

@@ -269,7 +269,8 @@ void World::help() {
     if (there == nullptr || there->dead() || there->waits() || !there->takeover_rolls_back()) {
       continue;
     }
-    if (tracing()) note("operator", std::string("goes on with what is left on ") + host_names[host]);
+    if (tracing())
+      note("operator", std::string("goes on with what is left on ") + host_names[host]);
     reach.mark(Mark::went_back);
     judge.ordered_rollback();
     next_help_ = queue.now() + 2 * settings.arbiter_timeout + milliseconds(1500);
@@ -281,8 +282,8 @@ void World::help() {
   Engine* there = engine(host);
   if (there == nullptr || there->dead() || there->starts()) return;
   reach.mark(Mark::operator_needed);
-  next_help_ = queue.now() + 2 * (settings.arbiter_timeout + settings.standby_takes) +
-               milliseconds(1500);
+  next_help_ =
+      queue.now() + 2 * (settings.arbiter_timeout + settings.standby_takes) + milliseconds(1500);
   if (there->waits()) {
     if (tracing()) note("operator", std::string("lets ") + host_names[host] + " boot anew");
     there->ask_takeover();
