@@ -24,7 +24,11 @@ static_assert(regions_max <= 0xffff && held_ranges_max <= 0xffff, "their numbers
 
 template <class Write>
 Bytes frame_of(Kind kind, FrameNumbers numbers, Write write) {
-  Bytes frame(header_bytes);
+  Bytes frame;
+  // Room for most messages at once. (And g++ 12 at -O3 takes growing from the header's own size for
+  // a write out of bounds.)
+  frame.reserve(256);
+  frame.resize(header_bytes);
   ByteWriter writer(frame);
   write(writer);
   seal(frame, kind, numbers);

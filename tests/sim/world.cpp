@@ -280,7 +280,7 @@ void World::note(const std::string& who, const std::string& what) {
       std::chrono::duration_cast<std::chrono::microseconds>(queue.now().time_since_epoch()).count();
   std::string time = std::to_string(us / 1000) + "." + std::to_string(us % 1000 / 100);
   time = std::string(time.size() < 8 ? 8 - time.size() : 0, ' ') + time;
-  lines_.push_back(time + " ms  " + who + std::string(who.size() < 8 ? 8 - who.size() : 0, ' ') +
+  lines_.push_back(time + " ms  " + who + std::string(who.size() < 10 ? 10 - who.size() : 0, ' ') +
                    what);
 }
 
