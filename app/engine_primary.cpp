@@ -45,6 +45,7 @@ PrimarySide::PrimarySide(Host& host, SideTakesOver takeover, std::function<void(
 PrimarySide::~PrimarySide() = default;
 
 void PrimarySide::start() {
+  last_beat_ = io::steady_now();
   if (guest_) watch_guest();
   feed(primary::Tick{});
 }
@@ -93,6 +94,7 @@ void PrimarySide::stalled(Instant from, Instant now) {
 }
 
 void PrimarySide::beat(Instant now) {
+  last_beat_ = now;
   if (deaf_ && listen()) spdlog::info("secondaries can join again");
   if (!session_ || !session_->detector) return;
   wire::Alive alive = says();

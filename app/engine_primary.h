@@ -130,6 +130,8 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   Loop core_loop_;
   std::shared_ptr<guest::Guest> guest_;
   bool guest_runs_ = false;
+  bool guest_ending_ = false;  // it has ended; guest_ended() follows
+  Instant last_beat_{};
   bool gate_closed_ = false;  // behind DropHeld
   bool moved_ = false;        // the guest came here from the other host
   // What the guest's secondaries were sent, from one session to the next. Used on its thread.

@@ -115,6 +115,7 @@ void PrimarySide::announce() {
 void PrimarySide::on_guest_end() {
   if (!guest_) return;
   guest_runs_ = false;
+  guest_ending_ = true;                                    // before the lane's end is heard of
   if (session_ && session_->bulk) session_->bulk->stop();  // so that no push keeps that thread
   host_.guest_worker.post([weak = weak_from_this(), guest = guest_, &loop = host_.loop] {
     boost::asio::post(loop, [weak, end = guest->end()] {
@@ -124,6 +125,7 @@ void PrimarySide::on_guest_end() {
 }
 
 void PrimarySide::guest_ended(const guest::End& end) {
+  guest_ending_ = false;
   if (end.expected) return;
   exit_failed_ = !end.by_guest;
   spdlog::error("the guest ended: {}", end.reason);

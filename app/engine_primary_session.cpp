@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/ip/address.hpp>
@@ -23,6 +24,13 @@ std::string without_countdown(std::string text) {
     while (at > 0 && is_digit(text[at - 1])) text.erase(--at, 1);
   }
   return text;
+}
+
+// Whether a command to the guest failed because the guest died: its end may be seen a moment later.
+bool has_ended(const guest::Guest& guest) {
+  constexpr int patience_ms = 50;
+  pollfd end{guest.end_fd(), POLLIN, 0};
+  return ::poll(&end, 1, patience_ms) == 1;
 }
 
 class LaneSink final : public primary::FrameSink {
@@ -193,6 +201,13 @@ void PrimarySide::on_frame(primary::Session number, const wire::Frame& frame) {
       feed(primary::PeerTookOver{number});
       return;
     case wire::Kind::committed:
+      if (io::steady_now() - last_beat_ > host_.config.heartbeat.lost_after) {
+        // This process stood still, and the peer may have taken over since: what it acknowledged
+        // then must not leave now, behind what the other host's guest says.
+        lose(number, {"stood-still", "this engine stood still for longer than lost_after", ""},
+             false);
+        return;
+      }
       feed(primary::CommitAcknowledged{number, frame.header.generation, frame.header.epoch});
       return;
     case wire::Kind::goodbye: {
@@ -229,7 +244,8 @@ void PrimarySide::bulk_ended(primary::Session number, const io::LaneEnd& end) {
 }
 
 void PrimarySide::lose(primary::Session number, const Error& error, bool certain) {
-  if (session(number) == nullptr) return;
+  // A claim now would lock the secondary out of the checkpoint that it is about to be told to use.
+  if (session(number) == nullptr || guest_ending_) return;
   spdlog::warn("{} is lost: {}", session_->host, error.text());
   const auto* syncing = std::get_if<primary::Syncing>(&core_.state());
   if (syncing == nullptr || syncing->session.cut) {
@@ -249,6 +265,7 @@ void PrimarySide::run_pass(const primary::SendPass& action) {
         auto figures = session->capturer->pass(action.epoch, action.first);
         session->pending_pages = session->capturer->pending_pages();
         const bool sound = session->lineage->sound();
+        if (!figures && has_ended(*guest)) return;  // the end watch tells it
         boost::asio::post(loop, [weak, action, sound, figures = std::move(figures)] {
           const auto self = weak.lock();
           if (!self) return;
@@ -276,6 +293,7 @@ void PrimarySide::run_capture(const Standstill& action) {
     auto figures = session->capturer->capture(
         action.epoch, cut, action.stays ? primary::After::stays : primary::After::runs);
     const bool sound = session->lineage->sound();
+    if (!figures && has_ended(*guest)) return;
     boost::asio::post(loop, [weak, action, sound, figures = std::move(figures)] {
       const auto self = weak.lock();
       if (!self) return;
