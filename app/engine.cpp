@@ -58,6 +58,16 @@ Result<void> Engine::open() {
   auto maker = guest::make_guest_maker(to_guest_config(config, host_.name));
   if (!maker) return fail(maker.error());
   host_.maker = std::move(*maker);
+  if (!config.checkpoint_directory.empty()) {
+    auto files = CheckpointFiles::open(config.checkpoint_directory,
+                                       config.engine_directory(host_.name).filename());
+    if (files) {
+      host_.checkpoint_files = std::move(*files);
+    } else {
+      spdlog::warn("as a secondary this host would keep nothing for a restart of its engine: {}",
+                   files.error().text());
+    }
+  }
 
   std::vector<io::OutsidePort> outside;
   for (const OutsideConfig& port : config.own(host_.name).outside) {
@@ -157,7 +167,7 @@ void Engine::heard(std::size_t link, const wire::Alive& peer) {
   if (waiting_.takeable && peer.generation < *waiting_.takeable) return;
   spdlog::info("{} runs the guest in generation {}", host_.peer_name(), peer.generation.value);
   arbiter_timer_.cancel();
-  become_secondary("");
+  become_secondary("", {});
 }
 
 void Engine::read_arbiter() {
@@ -181,7 +191,7 @@ void Engine::on_ownership(const Result<heartbeat::Ownership>& ownership) {
       become_primary(ownership->generation);
       return;
     case heartbeat::Start::join:
-      become_secondary(ownership->run);
+      become_secondary(ownership->run, ownership->generation);
       return;
     case heartbeat::Start::wait:
       // With a fence agent a host may know of no owner and yet not that there is none.
@@ -218,8 +228,8 @@ void Engine::become_primary(Generation from) {
   side->start();
 }
 
-void Engine::become_secondary(const std::string& peer_run) {
-  side_ = std::make_shared<SecondarySide>(host_, peer_run,
+void Engine::become_secondary(const std::string& peer_run, Generation current) {
+  side_ = std::make_shared<SecondarySide>(host_, peer_run, current,
                                           [this](SideEnds ends) { side_ends(std::move(ends)); });
   side_->start();
 }
@@ -232,7 +242,7 @@ void Engine::side_ends(SideEnds ends) {
                           [this](const SideJoins& joins) {
                             spdlog::info("this host becomes the secondary: {}", joins.reason);
                             side_.reset();  // before its successor: it listens
-                            become_secondary("");
+                            become_secondary("", {});
                           }},
                ends);
   });

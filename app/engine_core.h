@@ -38,7 +38,7 @@ class Engine {
   void read_arbiter();
   void on_ownership(const Result<heartbeat::Ownership>& ownership);
   void become_primary(Generation from);
-  void become_secondary(const std::string& peer_run);
+  void become_secondary(const std::string& peer_run, Generation current);
   void wait(std::string reason, std::string next, std::optional<Generation> takeable);
   void side_ends(SideEnds ends);
   void go_on_as_primary(SideTakesOver& takeover);

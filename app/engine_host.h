@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/checkpoint_files.h"
 #include "app/config.h"
 #include "app/control.h"
 #include "app/engine.h"
@@ -39,8 +40,9 @@ struct Host {
   const std::filesystem::path config_file;
   HostConfig peer;  // of the configuration, or where the operator says that it is now
   io::Key key{};
-  std::unique_ptr<heartbeat::Arbiter> arbiter;  // on arbiter_worker only
-  std::unique_ptr<guest::GuestMaker> maker;     // on guest_worker only
+  std::unique_ptr<heartbeat::Arbiter> arbiter;        // on arbiter_worker only
+  std::unique_ptr<guest::GuestMaker> maker;           // on guest_worker only
+  std::unique_ptr<CheckpointFiles> checkpoint_files;  // null: nothing outlives this engine
   std::unique_ptr<io::PacketGate> gate;
   std::vector<OwnerStatus> owners;  // the arbiter's history as last read
   HookRunner hooks;                 // on hook_worker only

@@ -47,6 +47,8 @@ bool PrimarySide::is_ours(const heartbeat::Ownership& ownership) const {
 }
 
 void PrimarySide::execute(const primary::BootGuest&) {
+  // Whatever an earlier run received here is of a guest that is no more.
+  if (host_.checkpoint_files) host_.checkpoint_files->remove();
   host_.guest_worker.post([weak = weak_from_this(), &host = host_] {
     Result<std::shared_ptr<guest::Guest>> made;
     if (auto guest = host.maker->boot()) {

@@ -7,8 +7,6 @@
 
 namespace colo::app {
 
-namespace {
-
 secondary::CoreConfig core_config(const Config& config) {
   secondary::CoreConfig core;
   core.head_start = config.heartbeat.head_start;
@@ -17,19 +15,19 @@ secondary::CoreConfig core_config(const Config& config) {
   return core;
 }
 
-}  // namespace
-
-SecondarySide::SecondarySide(Host& host, std::string peer_run, std::function<void(SideEnds)> ends)
+SecondarySide::SecondarySide(Host& host, std::string peer_run, Generation current,
+                             std::function<void(SideEnds)> ends)
     : host_(host),
       ends_(std::move(ends)),
       core_(core_config(host.config)),
       core_loop_(host.loop, *this, core_),
       memory_(std::make_shared<secondary::GuestMemory>()),
-      peer_run_(std::move(peer_run)) {}
+      peer_run_(std::move(peer_run)),
+      current_(current) {}
 
 SecondarySide::~SecondarySide() = default;
 
-void SecondarySide::start() { feed(secondary::Tick{}); }
+void SecondarySide::start() { look_for_earlier(); }
 
 void SecondarySide::stepped() {
   note_state();
@@ -59,6 +57,7 @@ void SecondarySide::heard(std::size_t link, const wire::Alive& peer) {
 }
 
 void SecondarySide::peer_says(const wire::Alive& alive) {
+  if (!begun_) return;
   if (alive.guest == wire::GuestHere::runs) feed(secondary::PeerRuns{alive.generation});
   if (alive.guest == wire::GuestHere::paused) feed(secondary::PeerKeepsGuest{});
 }
@@ -93,6 +92,10 @@ void SecondarySide::beat(Instant now) {
 
 Reply SecondarySide::command(const Request& request) {
   Reply reply;
+  if (!begun_) {
+    reply.error = Error{"not-ready", "this host is only starting", "ask again"};
+    return reply;
+  }
   if (request.command == Command::takeover) {
     const std::int64_t asked = unix_now_ns();
     reply.error = feed(secondary::TakeoverAsked{});

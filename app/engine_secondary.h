@@ -39,10 +39,13 @@ struct SecondarySession {
   std::uint64_t alive_count = 0;
 };
 
+[[nodiscard]] secondary::CoreConfig core_config(const Config& config);
+
 class SecondarySide final : public Side, public std::enable_shared_from_this<SecondarySide> {
  public:
-  // peer_run: the owner's, as the arbiter has it; empty where nobody asked it.
-  SecondarySide(Host& host, std::string peer_run, std::function<void(SideEnds)> ends);
+  // The peer's ownership as the arbiter has it: run and generation; empty and 0 where nobody asked.
+  SecondarySide(Host& host, std::string peer_run, Generation current,
+                std::function<void(SideEnds)> ends);
   ~SecondarySide() override;
 
   void start() override;
@@ -65,6 +68,17 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void stepped();
   void note_state();
   [[nodiscard]] Words words() const;
+
+  // engine_secondary_kept.cpp
+  struct Earlier;
+  [[nodiscard]] cache::CacheLimits cache_limits() const;
+  void look_for_earlier();
+  void begin(const Earlier& earlier);
+  [[nodiscard]] bool kept_fits();
+  [[nodiscard]] std::unique_ptr<cache::Store> make_store(const MemoryLayout& layout);
+  void set_origin();
+  void note_store_trouble();
+  void remove_kept();
 
   // engine_secondary_session.cpp
   void peer_says(const wire::Alive& alive);
@@ -129,7 +143,13 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   wire::Token held_lineage_{};
   Generation held_in_;
   bool difference_too_large_ = false;  // for the cache: nothing is offered, and all is copied
-  std::string peer_run_;  // of the last primary that welcomed us: who could have its guest back
+  std::string peer_run_;      // of the last primary that welcomed us: who could have its guest back
+  const Generation current_;  // of the peer's ownership when this side was made
+  bool begun_ = false;        // what an earlier engine left was looked for
+  bool kept_unproven_ = false;
+  std::uint64_t memory_file_ = 0;  // 0: the standby's memory has no name
+  std::uint64_t identity_ = 0;     // a hash of what guest the standby is
+  bool store_trouble_told_ = false;
   // A load or resume that failed, or the end of its standby, is told once.
   bool standby_spent_ = false;
   std::string standby_end_;  // how the last standby ended, if it was not us

@@ -17,6 +17,7 @@ void SecondarySide::execute(const secondary::Commit& action) {
   const auto committed = cache_->commit(action.epoch);
   if (!committed) spdlog::critical("commit failed: {}", committed.error().text());
   COLO_CHECK(committed.has_value());
+  note_store_trouble();
 }
 
 void SecondarySide::execute(const secondary::Acknowledge& action) {
@@ -65,6 +66,7 @@ void SecondarySide::execute(const secondary::EndSession& action) {
 
 void SecondarySide::execute(const secondary::Forget&) {
   // A flush that still runs keeps its own hold on it; the core joins again only after that.
+  if (cache_) cache_->strike_out();
   cache_.reset();
   held_run_.clear();
 }
@@ -97,6 +99,10 @@ void SecondarySide::standby_made(Result<std::shared_ptr<guest::Guest>> standby) 
   standby_ = std::move(*standby);
   standby_spent_ = false;
   memory_->set(standby_);
+  if (!kept_fits()) {
+    feed(secondary::Tick{});
+    return;
+  }
   mark_process_memory_diverged();
   end_watch_ = EndWatch::start(host_.loop, standby_->end_fd(), [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->on_standby_end();
@@ -152,6 +158,7 @@ void SecondarySide::execute(const secondary::Load&) {
 
 void SecondarySide::execute(const secondary::Run& action) {
   spdlog::info("taking over in generation {}", action.generation.value);
+  remove_kept();  // its memory is the guest's from here on
   host_.guest_worker.post([weak = weak_from_this(), standby = standby_, &host = host_] {
     auto runs = standby->resume();
     const std::int64_t resumed = unix_now_ns();
@@ -227,6 +234,9 @@ void SecondarySide::execute(const secondary::EndGuest&) {
   standby_.reset();
 }
 
-void SecondarySide::execute(const secondary::Exit&) { ends_(SideExit{0}); }
+void SecondarySide::execute(const secondary::Exit&) {
+  remove_kept();
+  ends_(SideExit{0});
+}
 
 }  // namespace colo::app

@@ -209,6 +209,7 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
   if (!session_ || session_->number != number) return;  // the core wanted it no more
   if (std::holds_alternative<secondary::Standby>(core_.state())) takeover_.reset();  // it is back
   if (!session_->base) begin_cache(layout);
+  set_origin();
   session_->stager = std::make_unique<secondary::Stager>(*cache_, layout, session_->generation,
                                                          session_->base.value_or(Epoch{0}));
   const auto weak = weak_from_this();
@@ -243,9 +244,9 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
 void SecondarySide::begin_cache(const MemoryLayout& layout) {
   std::vector<bool> mirrored;
   for (const RegionLayout& region : layout) mirrored.push_back(!region.mapped);
-  cache_ = std::make_shared<cache::Cache>(
-      layout, std::move(mirrored),
-      cache::CacheLimits{host_.config.limits.staged_bytes / page_bytes});
+  auto store = make_store(layout);
+  cache_ =
+      std::make_shared<cache::Cache>(layout, std::move(mirrored), cache_limits(), std::move(store));
   cache_->write_through(memory_.get());
   mark_process_memory_diverged();
   difference_too_large_ = false;

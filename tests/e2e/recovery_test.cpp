@@ -1,6 +1,7 @@
 // What comes after a fault that costs more than one host, or less than one: a link that is mended,
 // a short silence, a guest that dies by itself, both hosts down.
 #include <csignal>
+#include <filesystem>
 
 #include "tests/e2e/pair_fixture.h"
 #include "tests/e2e/wiretap.h"
@@ -144,6 +145,8 @@ TEST(Recovery, BothHostsDownAtOnceAreBroughtBackByTheOperatorsWord) {
   pair.send_signal(beta, SIGKILL);
   pair.wait_for_end(alpha);
   pair.wait_for_end(beta);
+  // With the hosts goes what the secondary kept in memory.
+  std::filesystem::remove_all(pair.folder().checkpoint_directory());
   pair.start(beta);
   pair.start(alpha);
   // Whoever owned it last waits: the other might hold its checkpoint.
