@@ -1,4 +1,6 @@
 // What QEMU and the kernel say as text: the machine protocol's lines, RAM blocks, memory maps.
+#include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
