@@ -116,7 +116,11 @@ void Engine::become_secondary(const heartbeat::Ownership* at_start) {
     kept->kept.takeable = won_before || (at_start->generation == kept->kept.generation &&
                                          at_start->owner == host_names[other(host)]);
     if (won_before) kept->kept.generation = at_start->generation;
-    if (world.mutation == Mutation::base_taken_over_from) kept->kept.takeable = true;
+    if (world.mutation == Mutation::base_taken_over_from) {
+      kept->kept.takeable = true;
+      kept->kept.generation =
+          at_start->generation;  // or its claim would be lost, and nothing harmed
+    }
     world.reach.mark(kept->kept.takeable ? Mark::kept_takeable : Mark::kept_as_base);
   }
   secondary_ = std::make_unique<SecondarySide>(*this, std::move(kept));
