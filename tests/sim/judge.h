@@ -89,6 +89,7 @@ class Judge {
     Point point = 0;
     std::optional<Instant> stands_since;
     std::uint64_t checkpoint = 0;  // complete here; 0: none
+    std::uint64_t loaded = 0;      // into the standby, last
     Generation committed_in{0};    // a claim from this generation may take over from it
     Point newest_committed = 0;    // even if it is gone again
   };
