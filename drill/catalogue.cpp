@@ -172,6 +172,16 @@ void add_double_drills(std::vector<Drill>& all) {
   all.push_back(drill("freeze-primary-and-arbiter-cut-from-it",
                       "it wakes and cannot ask whether it still owns the guest",
                       {arbiter_cut(primary), freeze(Part::host, primary)}, {taken_over}));
+  // An acknowledgement waits in the socket of an engine that stands still. When it wakes, the other
+  // host owns the guest: nothing may leave by that acknowledgement.
+  Drill late =
+      drill("freeze-primary-before-acknowledgement",
+            "it wakes with an acknowledgement from before the takeover",
+            {link(Deed::silence_to, primary), freeze(Part::host, primary), link(Deed::mend)},
+            {taken_over});
+  late.faults[1].after = milliseconds(600);  // more than a checkpoint, less than lost_after
+  late.clock = 1;
+  all.push_back(late);
   Drill stuck = of_qemu(drill(
       "freeze-standby-and-kill-primary", "the standby hangs when it is needed: a fresh one is made",
       {freeze(Part::qemu, secondary), kill(Part::host, primary)}, {taken_over}));

@@ -51,6 +51,11 @@ void add_of_primary(std::vector<Drill>& all) {
     all.push_back(in_phase("kill-host-secondary", one.phase, primary,
                            kill_at(Part::host, secondary, Moment{primary, one.line}),
                            {Outcome::kept}));
+    Drill crash =
+        in_phase("kill-qemu-primary", one.phase, primary,
+                 kill_at(Part::qemu, primary, Moment{primary, one.line}), {Outcome::taken_over});
+    crash.embedded = false;
+    all.push_back(crash);
   }
   // The commit happened, but its acknowledgement never arrives.
   Drill unheard = in_phase("kill-host-primary", phase_commit, primary,

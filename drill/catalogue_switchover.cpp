@@ -35,6 +35,7 @@ void add_switchover_drills(std::vector<Drill>& all) {
       fault.at = at;
       made.faults.push_back(std::move(fault));
       made.clock = 1;
+      if (step == "passing") made.load = Load::heavy;  // or it is too short to be met
       made.phase = step;
       all.push_back(std::move(made));
     };

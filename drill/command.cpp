@@ -22,7 +22,7 @@ using demo::GuestKind;
 constexpr int exit_interrupted = 130;
 constexpr std::uint32_t embedded_jobs = 3;
 // So often is a moment tried that did not come or was missed.
-constexpr std::uint32_t attempts = 4;
+constexpr std::uint32_t attempts = 6;
 
 std::string words(const std::set<Outcome>& outcomes) {
   std::string text;

@@ -56,6 +56,8 @@ std::string describe(const Fault& fault) {
       return "connections reset";
     case Deed::slow_link:
       return "link of " + std::to_string(fault.bytes_per_second / 1000) + " kB/s";
+    case Deed::mend:
+      return "link mended";
     case Deed::arbiter_down:
       return "arbiter down";
     case Deed::arbiter_cut:

@@ -27,6 +27,7 @@ enum class Deed {
   unplug,        // the link has no carrier
   reset_link,    // every connection between the hosts is reset, once
   slow_link,     // so many bytes in a second
+  mend,          // the link is well again, before anything else is healed
   arbiter_down,  // neither host reaches it
   arbiter_cut,   // this host does not reach it
   switchover,    // no fault: the operator asks the primary for it

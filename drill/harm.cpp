@@ -41,6 +41,8 @@ Result<Act> Harm::prepare(const Fault& fault) {
         link_ = true;
         return harm_link(fault);
       });
+    case Deed::mend:
+      return Act([this] { return scene_.mend(); });
     case Deed::arbiter_down:
       return Act([this] { return hide_arbiter({primary_, secondary_}); });
     case Deed::arbiter_cut:

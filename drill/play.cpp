@@ -158,21 +158,19 @@ Result<void> Play::set_up() {
   scene_ = std::move(*scene);
   engines_ = std::make_unique<demo::Engines>(*scene_);
   harm_ = std::make_unique<Harm>(*scene_, *engines_, primary_, secondary_);
+  // The guest is there before its first copy begins: it boots undisturbed, and the copy is met.
   if (auto started = engines_->start(primary_); !started) return started;
-  const bool first_copy = drill_.start == Start::first_copy;
-  if (!first_copy) {
-    if (auto started = engines_->start(secondary_); !started) return started;
-  }
   auto transport = scene_->make_transport();
   if (!transport) return fail(transport.error());
   client_ = std::make_unique<demo::Client>(std::move(*transport));
   const auto booted = until("the guest's first word", boot_patience,
                             [&] { return client_->figures().connections > 0; });
-  if (!booted || !first_copy) return booted;
-  // The guest is there before its copy begins, or the copy would be over when it first speaks.
-  const auto slowed = scene_->throttle(first_copy_bytes_per_second(setting.guest));
-  if (!slowed) return slowed;
-  harm_->note_link();
+  if (!booted) return booted;
+  if (drill_.start == Start::first_copy) {
+    const auto slowed = scene_->throttle(first_copy_bytes_per_second(setting.guest));
+    if (!slowed) return slowed;
+    harm_->note_link();
+  }
   return engines_->start(secondary_);
 }
 
