@@ -24,6 +24,9 @@ struct Target {
   std::optional<std::string> host;  // the machine's host name when absent
 };
 
+// Says it on standard error; the answer is the exit status given.
+int refuse(const Error& error, int status = exit_refused);
+
 struct Selected {
   Config config;
   std::string host;

@@ -8,11 +8,6 @@
 namespace colo::app {
 namespace {
 
-int refuse(const Error& error, int status = exit_refused) {
-  std::cerr << "colo: " << error.text() << '\n';
-  return status;
-}
-
 // The engine's refusal is an error like any other here.
 Result<Reply> ask(const Selected& selected, const Request& request) {
   auto reply = ask_engine(selected.config.control_socket(selected.host), request);

@@ -10,11 +10,6 @@
 namespace colo::app {
 namespace {
 
-int refuse(const Error& error, int status = exit_refused) {
-  std::cerr << "colo: " << error.text() << '\n';
-  return status;
-}
-
 void print(std::ostream& out, const std::vector<guest::Finding>& findings) {
   for (const guest::Finding& finding : findings) out << finding_text(finding) << '\n';
 }

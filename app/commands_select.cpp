@@ -31,6 +31,11 @@ Result<std::string> choose_host(const Config& config, const std::optional<std::s
 
 }  // namespace
 
+int refuse(const Error& error, int status) {
+  std::cerr << "colo: " << error.text() << '\n';
+  return status;
+}
+
 std::optional<Selected> select(const Target& target) {
   auto config = load_config(target.file);
   if (!config) {

@@ -12,11 +12,6 @@
 namespace colo::app {
 namespace {
 
-// Length first: no text can look like the end of another.
-std::string counted(std::string_view text) {
-  return std::to_string(text.size()) + ":" + std::string(text);
-}
-
 template <class Items, class Render>
 std::string counted_list(const Items& items, Render render) {
   std::string all = "[" + std::to_string(items.size()) + "]";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "app/units.h"
 #include "arbiter/fence_text.h"
 
 namespace colo::app {
@@ -170,11 +171,6 @@ void read_none(TableReader& table, std::uint32_t kind_line, Problems& problems) 
                 "without an arbiter both hosts let the guest speak when they are cut "
                 "off from each other",
                 "write \"directory\", \"etcd\" or \"fence\"; or, for trying out, unsafe = true"});
-}
-
-// Length first: no text can look like the end of another.
-std::string counted(std::string_view text) {
-  return std::to_string(text.size()) + ":" + std::string(text);
 }
 
 // The order of options is the file's and means nothing to an agent.

@@ -14,7 +14,7 @@ namespace {
 constexpr auto until_the_engine_ends =
     " until this engine ends; the configuration file keeps its value";
 
-primary::CoreConfig core_config(const Config& config) {
+primary::CoreConfig primary_config(const Config& config) {
   primary::CoreConfig core;
   core.delay = config.delay;
   core.answer_timeout = config.limits.stream_timeout;
@@ -27,14 +27,14 @@ primary::CoreConfig core_config(const Config& config) {
 PrimarySide::PrimarySide(Host& host, Generation from, std::function<void(SideEnds)> ends)
     : host_(host),
       ends_(std::move(ends)),
-      core_(primary::Core::start(core_config(host.config), from)),
+      core_(primary::Core::start(primary_config(host.config), from)),
       core_loop_(host.loop, *this, core_),
       bulk_timer_(host.loop) {}
 
 PrimarySide::PrimarySide(Host& host, SideTakesOver takeover, std::function<void(SideEnds)> ends)
     : host_(host),
       ends_(std::move(ends)),
-      core_(primary::Core::solo(core_config(host.config), takeover.generation, takeover.cause)),
+      core_(primary::Core::solo(primary_config(host.config), takeover.generation, takeover.cause)),
       core_loop_(host.loop, *this, core_),
       guest_(std::move(takeover.guest)),
       guest_runs_(true),

@@ -118,4 +118,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+std::string counted(std::string_view text) {
+  return std::to_string(text.size()) + ":" + std::string(text);
+}
+
 }  // namespace colo::app

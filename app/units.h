@@ -28,4 +28,7 @@ namespace colo::app {
 // How many letters to change, add or drop to make one of the other.
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
+// Length first: no text can look like the end of another. For what both hosts hash and compare.
+[[nodiscard]] std::string counted(std::string_view text);
+
 }  // namespace colo::app

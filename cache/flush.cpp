@@ -13,7 +13,7 @@ namespace colo::cache {
 namespace {
 
 constexpr std::size_t batch_pages = 256;
-constexpr std::array<std::byte, page_bytes> zeros{};
+constexpr std::array<std::byte, page_bytes> zero_bytes{};
 
 }  // namespace
 
@@ -48,7 +48,7 @@ Result<void> Cache::flush(FlushTarget& target) {
     std::array<ByteView, batch_pages> bytes;
     for (std::size_t i = 0; i < state.batch.size(); ++i) {
       const Slot slot = state.batch[i].slot;
-      bytes[i] = has_bytes(slot) ? ByteView(state.pool.bytes(slot)) : ByteView(zeros);
+      bytes[i] = has_bytes(slot) ? ByteView(state.pool.bytes(slot)) : ByteView(zero_bytes);
     }
     lock.unlock();
     for (std::size_t i = 0; i < state.batch.size() && outcome; ++i) {

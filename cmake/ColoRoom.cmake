@@ -6,8 +6,13 @@ function(colo_flags target)
   target_compile_options(${target} PRIVATE ${COLO_WARNINGS})
   target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}")
   if(COLO_SANITIZE)
+    # A null pointer is AddressSanitizer's to find, and these checks at every access of every
+    # template double the time of a build.
     target_compile_options(${target} PRIVATE -fsanitize=${COLO_SANITIZE} -fno-sanitize-recover=all
+                                             -fno-sanitize=null,alignment,vptr,object-size
                                              -fno-omit-frame-pointer)
+    # g++ takes the sanitizers' own bookkeeping for such reads (its manual says so).
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_link_options(${target} PRIVATE -fsanitize=${COLO_SANITIZE})
   endif()
   if(COLO_FUZZ)
@@ -44,7 +49,11 @@ function(colo_test name)
   target_link_libraries(test_${name} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
   colo_flags(test_${name})
   # Real guests are slow enough without sanitizers; what does not run is not built.
-  if((COLO_SANITIZE OR COLO_FUZZ) AND "qemu" IN_LIST ARG_LABELS)
+  set(plain OFF)
+  if("qemu" IN_LIST ARG_LABELS OR "plain" IN_LIST ARG_LABELS)
+    set(plain ON)
+  endif()
+  if((plain AND (COLO_SANITIZE OR COLO_FUZZ)) OR (COLO_TESTED_APART AND NOT plain))
     set_target_properties(test_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
     return()
   endif()

@@ -353,8 +353,8 @@ void Play::clean_up() {
     const auto where =
         assignment_.keep_logs / (drill_.name + "." + std::to_string(assignment_.round) + "." +
                                  std::to_string(assignment_.attempt));
-    if (auto kept = scene_->folder().keep(where); !kept) {
-      record_.check("the logs are kept", false, kept.error().text());
+    if (auto stored = scene_->folder().keep(where); !stored) {
+      record_.check("the logs are kept", false, stored.error().text());
     }
   }
   harm_.reset();

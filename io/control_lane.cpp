@@ -18,9 +18,9 @@ using Clock = std::chrono::steady_clock;
 
 // What the loop's callbacks keep alive. The lane that its user holds owns it: when the user lets
 // go without close(), the connection ends at once.
-class Core : public std::enable_shared_from_this<Core> {
+class LaneCore : public std::enable_shared_from_this<LaneCore> {
  public:
-  Core(Opened opened, const LaneOptions& options)
+  LaneCore(Opened opened, const LaneOptions& options)
       : socket_(std::move(opened.socket)),
         timer_(socket_.get_executor()),
         tls_(std::move(opened.tls)),
@@ -214,7 +214,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
 class AsioControlLane : public ControlLane {
  public:
-  explicit AsioControlLane(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+  explicit AsioControlLane(std::shared_ptr<LaneCore> core) : core_(std::move(core)) {}
   ~AsioControlLane() override { core_->abandon(); }
   void start(Handlers handlers) override { core_->start(std::move(handlers)); }
   [[nodiscard]] std::string peer_address() const override { return core_->peer(); }
@@ -224,13 +224,13 @@ class AsioControlLane : public ControlLane {
   void send_frame(Bytes frame) override { core_->send(frame); }
 
  private:
-  std::shared_ptr<Core> core_;
+  std::shared_ptr<LaneCore> core_;
 };
 
 }  // namespace
 
 std::shared_ptr<ControlLane> make_control_lane(Opened opened, const LaneOptions& options) {
-  return std::make_shared<AsioControlLane>(std::make_shared<Core>(std::move(opened), options));
+  return std::make_shared<AsioControlLane>(std::make_shared<LaneCore>(std::move(opened), options));
 }
 
 }  // namespace colo::io

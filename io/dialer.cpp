@@ -14,11 +14,11 @@ namespace {
 using boost::asio::ip::tcp;
 using Code = boost::system::error_code;
 
-class Core : public std::enable_shared_from_this<Core> {
+class DialCore : public std::enable_shared_from_this<DialCore> {
  public:
   using Done = std::function<void(Result<Opened>)>;
 
-  Core(boost::asio::io_context& loop, const tcp::endpoint& peer, LaneOptions options, Done done)
+  DialCore(boost::asio::io_context& loop, const tcp::endpoint& peer, LaneOptions options, Done done)
       : socket_(loop), timer_(loop), peer_(peer), options_(options), done_(std::move(done)) {
     std::ostringstream text;
     text << peer;
@@ -92,14 +92,14 @@ class Core : public std::enable_shared_from_this<Core> {
 
 class AsioDialer : public Dialer {
  public:
-  explicit AsioDialer(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+  explicit AsioDialer(std::shared_ptr<DialCore> core) : core_(std::move(core)) {}
   ~AsioDialer() override {
     core_->over_ = true;
     core_->stop();
   }
 
  private:
-  std::shared_ptr<Core> core_;
+  std::shared_ptr<DialCore> core_;
 };
 
 }  // namespace
@@ -108,7 +108,7 @@ std::unique_ptr<Dialer> Dialer::control(
     boost::asio::io_context& loop, const tcp::endpoint& peer, LaneOptions options,
     wire::Hello hello, std::function<void(Result<std::shared_ptr<ControlLane>>)> done,
     Generation generation, Epoch epoch) {
-  auto core = std::make_shared<Core>(loop, peer, options, [=](Result<Opened> opened) {
+  auto core = std::make_shared<DialCore>(loop, peer, options, [=](Result<Opened> opened) {
     if (!opened) return done(fail(opened.error()));
     auto lane = make_control_lane(std::move(*opened), options);
     lane->send(hello, generation, epoch);
@@ -123,8 +123,8 @@ std::unique_ptr<Dialer> Dialer::bulk(boost::asio::io_context& loop, const tcp::e
                                      std::function<void(Result<BulkConnection>)> done,
                                      Generation generation, Epoch epoch) {
   // The core outlives this callback: it is what calls it.
-  auto weak = std::make_shared<std::weak_ptr<Core>>();
-  auto core = std::make_shared<Core>(loop, peer, options, [=](Result<Opened> result) {
+  auto weak = std::make_shared<std::weak_ptr<DialCore>>();
+  auto core = std::make_shared<DialCore>(loop, peer, options, [=](Result<Opened> result) {
     if (!result) return done(fail(result.error()));
     const auto self = weak->lock();
     if (!self) return;

@@ -39,9 +39,9 @@ struct Link {
   bool receiving = false;
 };
 
-class Core : public std::enable_shared_from_this<Core> {
+class LinksCore : public std::enable_shared_from_this<LinksCore> {
  public:
-  Core(boost::asio::io_context& loop, HeartbeatOptions options, HeartbeatLinks::Heard heard)
+  LinksCore(boost::asio::io_context& loop, HeartbeatOptions options, HeartbeatLinks::Heard heard)
       : loop_(loop),
         timer_(loop),
         options_(std::move(options)),
@@ -167,7 +167,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
 class UdpHeartbeatLinks : public HeartbeatLinks {
  public:
-  explicit UdpHeartbeatLinks(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+  explicit UdpHeartbeatLinks(std::shared_ptr<LinksCore> core) : core_(std::move(core)) {}
   ~UdpHeartbeatLinks() override { core_->stop(); }
 
   void set_state(Generation generation, wire::GuestHere guest) override {
@@ -178,7 +178,7 @@ class UdpHeartbeatLinks : public HeartbeatLinks {
   }
 
  private:
-  std::shared_ptr<Core> core_;
+  std::shared_ptr<LinksCore> core_;
 };
 
 }  // namespace
@@ -186,7 +186,7 @@ class UdpHeartbeatLinks : public HeartbeatLinks {
 Result<std::unique_ptr<HeartbeatLinks>> HeartbeatLinks::start(boost::asio::io_context& loop,
                                                               HeartbeatOptions options,
                                                               Heard heard) {
-  auto core = std::make_shared<Core>(loop, std::move(options), std::move(heard));
+  auto core = std::make_shared<LinksCore>(loop, std::move(options), std::move(heard));
   if (auto opened = core->open(); !opened) return fail(opened.error());
   core->start();
   return std::make_unique<UdpHeartbeatLinks>(std::move(core));

@@ -24,9 +24,9 @@ std::string text_of(const tcp::endpoint& address) {
   return text.str();
 }
 
-class Core : public std::enable_shared_from_this<Core> {
+class ListenCore : public std::enable_shared_from_this<ListenCore> {
  public:
-  Core(boost::asio::io_context& loop, LaneOptions options, Listener::Handlers handlers)
+  ListenCore(boost::asio::io_context& loop, LaneOptions options, Listener::Handlers handlers)
       : acceptor_(loop),
         timer_(loop),
         options_(options),
@@ -144,11 +144,11 @@ class Core : public std::enable_shared_from_this<Core> {
 
 class AsioListener : public Listener {
  public:
-  explicit AsioListener(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+  explicit AsioListener(std::shared_ptr<ListenCore> core) : core_(std::move(core)) {}
   ~AsioListener() override { core_->stop(); }
 
  private:
-  std::shared_ptr<Core> core_;
+  std::shared_ptr<ListenCore> core_;
 };
 
 }  // namespace
@@ -156,7 +156,7 @@ class AsioListener : public Listener {
 Result<std::unique_ptr<Listener>> Listener::open(boost::asio::io_context& loop,
                                                  const tcp::endpoint& address, LaneOptions options,
                                                  Handlers handlers) {
-  auto core = std::make_shared<Core>(loop, options, std::move(handlers));
+  auto core = std::make_shared<ListenCore>(loop, options, std::move(handlers));
   if (auto opened = core->open(address); !opened) return fail(opened.error());
   core->accept();
   return std::make_unique<AsioListener>(std::move(core));

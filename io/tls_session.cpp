@@ -25,13 +25,12 @@ constexpr const char* same_tls_remedy = "set `tls` the same on both hosts";
 // OpenSSL reports an alert of the peer as this offset plus the alert's number.
 constexpr int alert_offset = SSL_AD_REASON_OFFSET;
 
-struct SslDeleter {
-  void operator()(SSL* ssl) const { SSL_free(ssl); }
-};
-
 }  // namespace
 
 struct TlsSession::State {
+  struct SslDeleter {
+    void operator()(SSL* ssl) const { SSL_free(ssl); }
+  };
   std::unique_ptr<SSL, SslDeleter> ssl;  // none: plain
   Key secret{};
   ByteView input;  // what feed() was given and OpenSSL has not taken yet

@@ -18,7 +18,6 @@ namespace {
 // A QEMU that has loaded its libraries on a busy host; usually 0.1 s.
 constexpr std::chrono::seconds start_timeout{20};
 // From the end of its control connection to the end of the process.
-constexpr int end_timeout_ms = 2000;
 
 struct SocketPair {
   UniqueFd ours;    // non-blocking

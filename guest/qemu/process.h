@@ -27,6 +27,9 @@ struct ProcessPlan {
   std::filesystem::path log;         // appended to
 };
 
+// How long a process that must be ending by itself is given.
+inline constexpr int end_timeout_ms = 2000;
+
 class Process {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Process>> start(ProcessPlan plan);

@@ -20,7 +20,6 @@ using nlohmann::json;
 // within the bound that it promises.
 constexpr std::chrono::seconds command_timeout{5};
 // From the end of the control connection to the end of the process.
-constexpr int end_timeout_ms = 2000;
 
 }  // namespace
 

@@ -16,7 +16,6 @@ namespace {
 
 // A load takes 10 ms; this is for a host that swaps.
 constexpr std::chrono::seconds load_timeout{30};
-constexpr int end_timeout_ms = 2000;
 
 }  // namespace
 

@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-std::string with(const std::string& hooks) { return sample_config + hooks; }
+std::string with_hooks(const std::string& hooks) { return sample_config + hooks; }
 
 constexpr const char* two_hooks = R"(
 [[hook]]
@@ -26,7 +26,7 @@ command = ["/usr/local/bin/vip"]
 )";
 
 TEST(ConfigHooks, AreReadInOrder) {
-  const auto config = parse_config(with(two_hooks));
+  const auto config = parse_config(with_hooks(two_hooks));
   ASSERT_TRUE(config) << config.error().front().text("sample");
   ASSERT_EQ(config->hooks.size(), 2U);
   EXPECT_EQ(config->hooks[0].name, "storage");
@@ -39,7 +39,7 @@ TEST(ConfigHooks, AreReadInOrder) {
 
 TEST(ConfigHooks, AreComparedBetweenTheHosts) {
   const auto hash_of = [](const std::string& hooks) {
-    const auto config = parse_config(with(hooks));
+    const auto config = parse_config(with_hooks(hooks));
     EXPECT_TRUE(config);
     return config ? config->hash64() : 0;
   };
@@ -53,16 +53,16 @@ TEST(ConfigHooks, AreComparedBetweenTheHosts) {
   EXPECT_TRUE(hashes.insert(hash_of("\n" + all.substr(second) + all.substr(0, second))).second);
 }
 
-struct Mistake {
+struct HookMistake {
   const char* name;
   const char* from;  // in two_hooks
   const char* to;
   const char* word;
   const char* reason;  // a part of it
 };
-void PrintTo(const Mistake& mistake, std::ostream* out) { *out << mistake.name; }
+void PrintTo(const HookMistake& mistake, std::ostream* out) { *out << mistake.name; }
 
-const Mistake mistakes[] = {
+const HookMistake hook_mistakes[] = {
     {"NoName", "name = \"vip\"", "", "missing-key", "`hook.name`"},
     {"NoCommand", "command = [\"/usr/local/bin/vip\"]", "", "missing-key", "`hook.command`"},
     {"UnknownKey", "timeout =", "time_out =", "unknown-key", "`hook.time_out`"},
@@ -77,11 +77,11 @@ const Mistake mistakes[] = {
     {"TooLong", "30s", "601s", "out-of-bounds", "`hook.timeout`"},
 };
 
-class ConfigHookMistakes : public testing::TestWithParam<Mistake> {};
+class ConfigHookMistakes : public testing::TestWithParam<HookMistake> {};
 
 TEST_P(ConfigHookMistakes, AreTold) {
-  const Mistake& mistake = GetParam();
-  const auto config = parse_config(with(changed(two_hooks, mistake.from, mistake.to)));
+  const HookMistake& mistake = GetParam();
+  const auto config = parse_config(with_hooks(changed(two_hooks, mistake.from, mistake.to)));
   ASSERT_FALSE(config);
   ASSERT_EQ(config.error().size(), 1U) << config.error().back().text("sample");
   const ConfigProblem& problem = config.error().front();
@@ -91,7 +91,7 @@ TEST_P(ConfigHookMistakes, AreTold) {
   EXPECT_GT(problem.line, 41U);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ConfigHookMistakes, testing::ValuesIn(mistakes),
+INSTANTIATE_TEST_SUITE_P(All, ConfigHookMistakes, testing::ValuesIn(hook_mistakes),
                          [](const auto& one) { return std::string(one.param.name); });
 
 TEST(ConfigHooks, AreNoMoreThanThirtyTwo) {
@@ -100,9 +100,9 @@ TEST(ConfigHooks, AreNoMoreThanThirtyTwo) {
     hooks += "[[hook]]\nname = \"h" + std::to_string(number) + "\"\ncommand = [\"/bin/true\"]\n";
   };
   for (int i = 0; i < 32; ++i) add(i);
-  EXPECT_TRUE(parse_config(with(hooks)));
+  EXPECT_TRUE(parse_config(with_hooks(hooks)));
   add(32);
-  const auto config = parse_config(with(hooks));
+  const auto config = parse_config(with_hooks(hooks));
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error().front().error.word, "out-of-bounds");
 }

@@ -11,7 +11,7 @@ bool is_script(const File& file) {
          file.path.ends_with("CMakeLists.txt");
 }
 
-bool has_word(const std::string& line, const std::string& word) {
+bool has_name(const std::string& line, const std::string& word) {
   const auto part_of_word = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
   };
@@ -74,7 +74,7 @@ Failures leftover_rules(const Tree& tree) {
   for (const File& file : tree.files) {
     for (std::size_t i = 0; i < file.lines.size(); ++i) {
       for (const std::string& word : words) {
-        if (has_word(file.lines[i], word)) {
+        if (has_name(file.lines[i], word)) {
           failures.push_back({file.path, i + 1, "nothing is left for later: " + word});
         }
       }
