@@ -55,7 +55,9 @@ TEST(Kept, AKilledSecondaryComesBackWithTheDifferenceAndProtectsAgain) {
 
 // The primary could not claim, so nothing of it left after the last checkpoint.
 TEST(Kept, TheGuestGoesOnFromItWhenThePrimaryIsLostBeforeItClaimed) {
-  Pair pair;
+  Settings settings;
+  settings.hides_arbiter = true;
+  Pair pair(settings);
   pair.protect();
   pair.talk();
   ASSERT_TRUE(pair.answers());
@@ -76,7 +78,9 @@ TEST(Kept, TheGuestGoesOnFromItWhenThePrimaryIsLostBeforeItClaimed) {
 }
 
 TEST(Kept, BothEnginesKilledAtOnceCostNoGuest) {
-  Pair pair;
+  Settings settings;
+  settings.hides_arbiter = true;
+  Pair pair(settings);
   pair.protect();
   pair.talk();
   ASSERT_TRUE(pair.answers());

@@ -67,7 +67,7 @@ Pair::Pair(const Settings& settings) : folder_(make_folder()) {
   text.key_file = folder_.key();
   text.run_directory = folder_.run_directory();
   text.checkpoint_directory = folder_.checkpoint_directory();
-  text.arbiter = folder_.arbiter();
+  text.arbiter = settings.hides_arbiter ? demo::Folder::arbiter_mount() : folder_.arbiter();
   text.delay_ms = settings.delay_ms;
   demo::Setting setting;
   setting.memory_mib = settings.memory_mib;
@@ -132,8 +132,10 @@ fs::path Pair::changed(const std::string& name, const std::string& from,
 void Pair::start(const std::string& host, const fs::path& config) {
   const fs::path file = config.empty() ? folder_.config() : config;
   engines_.erase(host);
-  auto child = demo::Child::start(
-      {{COLO_BINARY, "run", file.string(), "--host", host}, -1, folder_.log(host)});
+  auto child = demo::Child::start({{COLO_BINARY, "run", file.string(), "--host", host},
+                                   -1,
+                                   folder_.log(host),
+                                   folder_.host_directory(host)});
   ASSERT_TRUE(child) << child.error().text();
   engines_.emplace(host, std::move(*child));
 }

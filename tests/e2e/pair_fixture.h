@@ -46,6 +46,8 @@ struct Settings {
   bool relay = false;     // a link between the hosts that can be cut
   bool tls = true;
   std::string arbiter;  // the lines of [arbiter]; empty: a directory
+  // Each engine sees that directory from its own, where Folder::hide_arbiter() takes it away.
+  bool hides_arbiter = false;
 };
 
 // What a program said and how it ended.
