@@ -12,13 +12,13 @@ Duration SimArbiter::latency() {
   return world_.arbiter_random.between(usual / 2, most);
 }
 
-heartbeat::ClaimAnswer SimArbiter::decide(const heartbeat::Claim& claim) {
+heartbeat::ClaimAnswer SimArbiter::decide(std::size_t host, const heartbeat::Claim& claim) {
   const heartbeat::Ownership current = owner();
   const heartbeat::Ownership wanted{claim.from.next(), claim.owner, claim.run};
   const bool both = world_.mutation == Mutation::both_claims_won;
   if (current.generation == claim.from) {
     owners_.push_back(wanted);
-    world_.granted(wanted);
+    world_.granted(wanted, host);
     return heartbeat::ClaimWon{wanted.generation};
   }
   if (current == wanted || both) return heartbeat::ClaimWon{wanted.generation};
@@ -46,8 +46,8 @@ void SimArbiter::claim(std::size_t host, heartbeat::Claim claim, Claimed callbac
     const Duration timeout = world_.settings.arbiter_timeout;
     unanswered(host, answered, true);
     world_.queue.after(timeout + world_.arbiter_random.between(Duration{}, timeout), no_process,
-                       [this, asked] {
-                         decide(*asked);
+                       [this, host, asked] {
+                         decide(host, *asked);
                          world_.reach.mark(Mark::claim_late);
                        });
     return;
@@ -62,7 +62,7 @@ void SimArbiter::claim(std::size_t host, heartbeat::Claim claim, Claimed callbac
   const std::uint32_t life = world_.queue.life(static_cast<int>(host));
   // A request that is sent counts, whatever becomes of its asker.
   world_.queue.after(request, no_process, [=, this] {
-    const auto result = decide(*asked);
+    const auto result = decide(host, *asked);
     if (too_late) world_.reach.mark(Mark::claim_late);
     if (lost || too_late || life != world_.queue.life(static_cast<int>(host))) return;
     world_.queue.after(answer, static_cast<int>(host), [answered, result] { (*answered)(result); });

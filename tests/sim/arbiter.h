@@ -41,7 +41,7 @@ class SimArbiter {
   void heal();
 
  private:
-  heartbeat::ClaimAnswer decide(const heartbeat::Claim& claim);
+  heartbeat::ClaimAnswer decide(std::size_t host, const heartbeat::Claim& claim);
   [[nodiscard]] Duration latency();
   template <class Answer>
   void unanswered(std::size_t host, const Answer& answered, bool slowly);

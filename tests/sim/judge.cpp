@@ -20,7 +20,8 @@ void Judge::broken(const std::string& law, const std::string& what) {
   }
 }
 
-void Judge::granted(const heartbeat::Ownership& ownership, bool has_guest, Instant now) {
+void Judge::granted(const heartbeat::Ownership& ownership, std::size_t asker, bool has_guest,
+                    Instant now) {
   if (ownership.generation != owners_.back().generation.next()) {
     broken("L4", "generation " + number(ownership.generation.value) + " was granted twice");
     return;
@@ -30,6 +31,7 @@ void Judge::granted(const heartbeat::Ownership& ownership, bool has_guest, Insta
   for (std::size_t host = 0; host < 2; ++host) {
     if (ownership.owner == host_names[host]) owner_ = static_cast<int>(host);
   }
+  given_ = owner_ != static_cast<int>(asker);
   // Given back: until now its guest stood by right.
   for (HostView& view : hosts_) {
     if (view.stands_since) view.stands_since = now;
@@ -100,6 +102,7 @@ void Judge::loaded(std::size_t host, std::uint64_t checkpoint, const Versions& m
 
 void Judge::runs(std::size_t host, std::uint64_t guest, Point point) {
   HostView& view = hosts_[host];
+  if (owns(host)) given_ = false;
   if (std::exchange(rollback_, false)) client_saw_ = 0;
   if (view.guest != guest) {
     if (view.guest != 0) broken("L4", std::string(host_names[host]) + " runs two guests");
@@ -169,7 +172,7 @@ void Judge::spoke(std::size_t host, Generation generation, Point point, bool hel
 }
 
 void Judge::paused_by_core(std::size_t host) {
-  if (owns(host) && hosts_[host].guest != 0) {
+  if (owns(host) && !given_ && hosts_[host].guest != 0) {
     broken("L6", std::string(host_names[host]) + " paused the guest that it owns");
   }
 }

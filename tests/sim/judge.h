@@ -36,7 +36,8 @@ class Judge {
   explicit Judge(const Story& story) : story_(story) {}
 
   // --- what happens --------------------------------------------------------------------------
-  void granted(const heartbeat::Ownership& ownership, bool has_guest, Instant now);
+  void granted(const heartbeat::Ownership& ownership, std::size_t asker, bool has_guest,
+               Instant now);
   void engine_runs(std::size_t host, std::string run) { runs_[host] = std::move(run); }
   void booted(std::size_t host, std::uint64_t guest);
   // Returns the checkpoint's number, which travels in its device state.
@@ -100,7 +101,9 @@ class Judge {
 
   const Story& story_;
   std::vector<heartbeat::Ownership> owners_{heartbeat::Ownership{}};
-  int owner_ = -1;                   // -1: nobody
+  int owner_ = -1;  // -1: nobody
+  // The peer claimed it for the owner, whose guest has not run on that news yet: it cannot know.
+  bool given_ = false;
   std::array<std::string, 2> runs_;  // of the engine on each host; empty: none
   std::vector<Checkpoint> checkpoints_{Checkpoint{}};
   std::array<HostView, 2> hosts_;

@@ -217,7 +217,7 @@ wire::Token token_of(std::uint64_t number) {
   return token;
 }
 
-void World::granted(const heartbeat::Ownership& ownership) {
+void World::granted(const heartbeat::Ownership& ownership, std::size_t asker) {
   bool able = true;
   for (std::size_t host = 0; host < 2; ++host) {
     if (ownership.owner != host_names[host]) continue;
@@ -226,7 +226,7 @@ void World::granted(const heartbeat::Ownership& ownership) {
            !machines_[host].guest_died;
   }
   if (!able) by_fault_ = true;
-  judge.granted(ownership, able, queue.now());
+  judge.granted(ownership, asker, able, queue.now());
   if (tracing()) {
     note("arbiter", "generation " + std::to_string(ownership.generation.value) + " is " +
                         (ownership.owner.empty() ? "nobody's" : ownership.owner + "'s"));

@@ -94,7 +94,7 @@ class World {
   [[nodiscard]] bool keeps_newer(std::size_t host, Generation owned) const;
   void guest_sent(std::size_t host, const SimGuest& guest);
   void datagram(std::size_t from, std::size_t link, std::uint64_t count, const Beat& beat);
-  void granted(const heartbeat::Ownership& ownership);
+  void granted(const heartbeat::Ownership& ownership, std::size_t asker);
   void acted(std::size_t host);
   void exited(std::size_t host);
   [[nodiscard]] std::uint64_t fresh_number() { return ++numbers_; }
