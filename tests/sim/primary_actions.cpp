@@ -210,7 +210,14 @@ void PrimarySide::execute(const primary::PauseGuest&) {
   if (!guest_) return;
   guest_runs_ = false;
   world_.judge.paused_by_core(engine_.host);
-  engine_.guest_worker.post({}, [guest = guest_] { (void)guest->pause(); });
+  engine_.guest_worker.post({}, [this, guest = guest_] {
+    const auto paused = guest->pause();
+    if (paused || guest != guest_) return;
+    // One that cannot be stopped must not speak: it is ended.
+    world_.guest_broke(engine_.host);
+    execute(primary::EndGuest{});
+    feed(primary::GuestFailed{paused.error()});
+  });
 }
 
 void PrimarySide::execute(const primary::ResumeGuest&) {
