@@ -234,6 +234,7 @@ void PrimarySide::execute(const primary::ResumeGuest&) {
       return;
     }
     world_.guest_broke(engine_.host);
+    execute(primary::EndGuest{});
     feed(primary::GuestFailed{runs.error()});
   });
 }
