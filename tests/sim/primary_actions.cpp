@@ -215,6 +215,7 @@ void PrimarySide::execute(const primary::PauseGuest&) {
     if (paused || guest != guest_) return;
     // One that cannot be stopped must not speak: it is ended.
     world_.guest_broke(engine_.host);
+    guest->kill();
     execute(primary::EndGuest{});
     feed(primary::GuestFailed{paused.error()});
   });
@@ -234,6 +235,7 @@ void PrimarySide::execute(const primary::ResumeGuest&) {
       return;
     }
     world_.guest_broke(engine_.host);
+    guest->kill();
     execute(primary::EndGuest{});
     feed(primary::GuestFailed{runs.error()});
   });
