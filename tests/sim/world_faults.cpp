@@ -281,6 +281,9 @@ void World::help() {
   if (judge.owner().owner == host_names[1]) host = 1;
   Engine* there = engine(host);
   if (there == nullptr || there->dead() || there->starts()) return;
+  // Another engine that only starts has not looked yet at what its host kept; whoever boots anew
+  // asks it first.
+  if (machines_[other(host)].kept) return;
   reach.mark(Mark::operator_needed);
   next_help_ =
       queue.now() + 2 * (settings.arbiter_timeout + settings.standby_takes) + milliseconds(1500);
