@@ -9,16 +9,21 @@ namespace colo::compare {
 
 void HoldQueue::open(Epoch epoch) {
   if (epoch < open_) {
-    COLO_CHECK(!holding_ || frames_.size() == free_);
+    COLO_CHECK(!holding_ || frames_.empty() || frames_.rbegin()->first <= free_);
     released_ = epoch.previous();  // what an earlier session released says nothing about this one
   }
   open_ = epoch;
 }
 
-bool HoldQueue::push(std::uint32_t port, Bytes frame, Instant now) {
-  bytes_ += frame.size();
-  frames_.push_back({open_, port, now, std::move(frame)});
-  return full();
+FrameId HoldQueue::push(std::uint32_t port, Frame frame, Instant now) {
+  bytes_ += frame->size();
+  last_ = last_.next();
+  frames_.emplace_hint(frames_.end(), last_, HeldFrame{last_, open_, port, now, std::move(frame)});
+  return last_;
+}
+
+FrameId HoldQueue::push(std::uint32_t port, Bytes frame, Instant now) {
+  return push(port, std::make_shared<const Bytes>(std::move(frame)), now);
 }
 
 bool HoldQueue::full() const {
@@ -30,35 +35,53 @@ void HoldQueue::release(Epoch up_to) {
   released_ = std::max(released_, up_to);
 }
 
+bool HoldQueue::release_one(FrameId id) {
+  if (frames_.find(id) == frames_.end()) return false;
+  early_.push(id);
+  return true;
+}
+
 void HoldQueue::release_all() { holding_ = false; }
 
 void HoldQueue::hold() {
   if (holding_) return;
   holding_ = true;
-  free_ = frames_.size();
+  free_ = last_;
+}
+
+bool HoldQueue::may_leave(const HeldFrame& frame) const {
+  return !holding_ || frame.id <= free_ || frame.epoch <= released_;
 }
 
 std::optional<HeldFrame> HoldQueue::pop_released() {
-  if (frames_.empty()) return std::nullopt;
-  if (holding_ && free_ == 0 && frames_.front().epoch > released_) return std::nullopt;
-  HeldFrame frame = std::move(frames_.front());
-  frames_.pop_front();
-  bytes_ -= frame.bytes.size();
-  if (free_ > 0) --free_;
+  auto next = frames_.begin();
+  if (next == frames_.end()) return std::nullopt;
+  if (!may_leave(next->second)) {
+    next = frames_.end();
+    while (next == frames_.end() && !early_.empty()) {
+      next = frames_.find(early_.top());
+      early_.pop();
+    }
+    if (next == frames_.end()) return std::nullopt;
+  }
+  HeldFrame frame = std::move(next->second);
+  frames_.erase(next);
+  if (frames_.empty()) early_ = {};
+  bytes_ -= frame.frame->size();
   return frame;
 }
 
 std::size_t HoldQueue::drop_all() {
   const std::size_t dropped = frames_.size();
   frames_.clear();
+  early_ = {};
   bytes_ = 0;
-  free_ = 0;
   return dropped;
 }
 
 std::optional<Instant> HoldQueue::oldest() const {
   if (frames_.empty()) return std::nullopt;
-  return frames_.front().since;
+  return frames_.begin()->second.since;
 }
 
 }  // namespace colo::compare

@@ -6,26 +6,34 @@
 // checkpoint n is committed. A frame that is read late gets a later epoch: held a little longer,
 // never released too early.
 //
+// In colo mode a frame may leave before that, by itself: when the replica was seen to send the
+// same.
+//
 // Role: pure bookkeeping; who reads and writes frames is in io/.
 // Threads: none; callers serialize. Units: bytes are of the frames alone, without headers.
-// Errors: none; at a bound push() answers `full`, and the caller stops reading, so that the guest
+// Errors: none; at a bound the queue is full(), and the caller stops reading, so that the guest
 //   waits and no frame is lost.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <functional>
+#include <map>
 #include <optional>
+#include <queue>
+#include <vector>
 
 #include "base/types.h"
+#include "compare/frame.h"
 
 namespace colo::compare {
 
 struct HeldFrame {
+  FrameId id;
   Epoch epoch;
   std::uint32_t port = 0;  // which network card
   Instant since{};
-  Bytes bytes;
+  Frame frame;  // never null
 };
 
 struct HoldLimits {
@@ -44,20 +52,25 @@ class HoldQueue {
   void open(Epoch epoch);
   [[nodiscard]] Epoch open_epoch() const { return open_; }
 
-  // Always takes the frame. True when at or past a bound now: stop reading, ask for a checkpoint.
-  // (The caller reads one frame at a time, so the bounds are passed by less than one frame.)
-  bool push(std::uint32_t port, Bytes frame, Instant now);
+  // Always takes the frame. Then ask full(): at or past a bound, stop reading, ask for a
+  // checkpoint. (The caller reads one frame at a time, so the bounds are passed by less than one
+  // frame.) REQUIRES: a frame.
+  FrameId push(std::uint32_t port, Frame frame, Instant now);
+  FrameId push(std::uint32_t port, Bytes frame, Instant now);
   [[nodiscard]] bool full() const;
 
   // Frames of epochs up to and including this one may leave; pop_released() gives them in order.
   // REQUIRES: earlier than open_epoch(): a checkpoint can't be complete before its epoch was
   // closed.
   void release(Epoch up_to);
+  // That one frame may leave, whatever its epoch. False: it is not held (any more).
+  bool release_one(FrameId id);
   // Everything held and everything pushed later may leave at once (solo); hold() ends that for what
   // is pushed from then on. A new queue does not hold.
   void release_all();
   void hold();
   [[nodiscard]] bool holding() const { return holding_; }
+  // Of the frames that may leave, the one that was pushed first.
   [[nodiscard]] std::optional<HeldFrame> pop_released();
 
   // Forgets every frame, the released ones too: this side lost the claim. Returns how many frames.
@@ -68,12 +81,17 @@ class HoldQueue {
   [[nodiscard]] std::optional<Instant> oldest() const;
 
  private:
+  [[nodiscard]] bool may_leave(const HeldFrame& frame) const;
+
   HoldLimits limits_;
-  std::deque<HeldFrame> frames_;
+  std::map<FrameId, HeldFrame> frames_;  // with epochs that never fall
+  // Released one by one; may name frames that are gone.
+  std::priority_queue<FrameId, std::vector<FrameId>, std::greater<>> early_;
   std::size_t bytes_ = 0;
   Epoch open_{1};
   Epoch released_{0};
-  std::size_t free_ = 0;  // frames at the front that were released by release_all()
+  FrameId last_{0};
+  FrameId free_{0};  // up to here frames were released by release_all()
   bool holding_ = false;
 };
 

@@ -36,15 +36,15 @@ int OutsideEnd::write(ByteView frame) const {
   return count < 0 ? errno : 0;
 }
 
-void OutsideEnd::send(Bytes frame) {
-  waiting_bytes_ += frame.size();
+void OutsideEnd::send(compare::Frame frame) {
+  waiting_bytes_ += frame->size();
   waiting_.push_back(std::move(frame));
   flush();
 }
 
 bool OutsideEnd::flush() {
   while (!waiting_.empty()) {
-    const int error = write(waiting_.front());
+    const int error = write(*waiting_.front());
     if (little_later(error)) return false;
     if (error == 0) {
       ++sent_;
@@ -52,7 +52,7 @@ bool OutsideEnd::flush() {
     } else if (port_is_down(error)) {
       down(error);
     }
-    waiting_bytes_ -= waiting_.front().size();
+    waiting_bytes_ -= waiting_.front()->size();
     waiting_.pop_front();
   }
   return true;

@@ -15,7 +15,7 @@ class OutsideEnd {
   explicit OutsideEnd(OutsidePort port) : port_(std::move(port)) {}
 
   // Frames that may leave: written at once, in order; those that the network cannot take now wait.
-  void send(Bytes frame);
+  void send(compare::Frame frame);
   // Tries again what waits. True: nothing waits any more.
   bool flush();
   [[nodiscard]] std::size_t waiting_frames() const { return waiting_.size(); }
@@ -41,7 +41,7 @@ class OutsideEnd {
   void down(int error);
 
   OutsidePort port_;
-  std::deque<Bytes> waiting_;
+  std::deque<compare::Frame> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::uint64_t sent_ = 0;
   bool gone_ = false;  // deleted: reading it would fail for ever

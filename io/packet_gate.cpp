@@ -154,7 +154,7 @@ class Gate : public PacketGate {
     if (!open_) return;
     while (auto frame = held_.pop_released()) {
       Port& port = ports_[frame->port];
-      port.outside.send(std::move(frame->bytes));
+      port.outside.send(std::move(frame->frame));
       note_trouble(port);
     }
   }

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
-#include <map>
 #include <random>
 
 namespace colo::compare {
@@ -35,7 +35,7 @@ TEST(HoldQueue, AFrameWaitsForTheCheckpointOfItsEpoch) {
   queue.release(Epoch{1});
   const auto first = queue.pop_released();
   ASSERT_TRUE(first);
-  EXPECT_EQ(serial_of(first->bytes), 1U);
+  EXPECT_EQ(serial_of(*first->frame), 1U);
   EXPECT_EQ(first->epoch, Epoch{1});
   EXPECT_FALSE(queue.pop_released());
   EXPECT_EQ(queue.oldest(), at(6));
@@ -55,12 +55,12 @@ TEST(HoldQueue, CutTwiceToTheSameEpochReleasesLaterNeverEarlier) {
   queue.release(Epoch{1});
   const auto first = queue.pop_released();
   ASSERT_TRUE(first);
-  EXPECT_EQ(serial_of(first->bytes), 1U);
+  EXPECT_EQ(serial_of(*first->frame), 1U);
   EXPECT_FALSE(queue.pop_released());
   queue.open(Epoch{3});
   queue.release(Epoch{2});
-  EXPECT_EQ(serial_of(queue.pop_released()->bytes), 2U);
-  EXPECT_EQ(serial_of(queue.pop_released()->bytes), 3U);
+  EXPECT_EQ(serial_of(*queue.pop_released()->frame), 2U);
+  EXPECT_EQ(serial_of(*queue.pop_released()->frame), 3U);
 }
 
 // The session ended, the guest was solo, and a session resumes at the epoch that was open.
@@ -74,7 +74,7 @@ TEST(HoldQueue, HoldsAgainFromTheSameEpochAfterSolo) {
   queue.hold();
   queue.open(Epoch{6});
   queue.push(0, frame_of(2), at(0));
-  EXPECT_EQ(serial_of(queue.pop_released()->bytes), 1U);
+  EXPECT_EQ(serial_of(*queue.pop_released()->frame), 1U);
   EXPECT_FALSE(queue.pop_released());
   queue.release(Epoch{5});
   EXPECT_FALSE(queue.pop_released());
@@ -83,13 +83,17 @@ TEST(HoldQueue, HoldsAgainFromTheSameEpochAfterSolo) {
 TEST(HoldQueue, IsFullAtEitherBoundAndKeepsTheFrame) {
   HoldQueue packets({.packets = 2, .bytes = 1000});
   packets.hold();
-  EXPECT_FALSE(packets.push(0, frame_of(1, 100), at(0)));
-  EXPECT_TRUE(packets.push(0, frame_of(2, 100), at(0)));
+  packets.push(0, frame_of(1, 100), at(0));
+  EXPECT_FALSE(packets.full());
+  packets.push(0, frame_of(2, 100), at(0));
+  EXPECT_TRUE(packets.full());
   EXPECT_EQ(packets.packets(), 2U);
   HoldQueue bytes({.packets = 100, .bytes = 200});
   bytes.hold();
-  EXPECT_FALSE(bytes.push(0, frame_of(1, 199), at(0)));
-  EXPECT_TRUE(bytes.push(0, frame_of(2, 100), at(0)));
+  bytes.push(0, frame_of(1, 199), at(0));
+  EXPECT_FALSE(bytes.full());
+  bytes.push(0, frame_of(2, 100), at(0));
+  EXPECT_TRUE(bytes.full());
   EXPECT_EQ(bytes.bytes(), 299U);
   bytes.open(Epoch{2});
   bytes.release(Epoch{1});
@@ -105,8 +109,8 @@ TEST(HoldQueue, SoloReleasesEverythingAndHoldBindsOnlyWhatComesAfter) {
   queue.push(0, frame_of(2), at(0));
   queue.hold();
   queue.push(0, frame_of(3), at(0));
-  EXPECT_EQ(serial_of(queue.pop_released()->bytes), 1U);
-  EXPECT_EQ(serial_of(queue.pop_released()->bytes), 2U);
+  EXPECT_EQ(serial_of(*queue.pop_released()->frame), 1U);
+  EXPECT_EQ(serial_of(*queue.pop_released()->frame), 2U);
   EXPECT_FALSE(queue.pop_released());
   EXPECT_EQ(queue.packets(), 1U);
 }
@@ -124,6 +128,53 @@ TEST(HoldQueue, ANewSessionIsNotReleasedByWhatAnEarlierOneReleased) {
   queue.open(Epoch{2});
   queue.release(Epoch{1});
   EXPECT_TRUE(queue.pop_released());
+}
+
+TEST(HoldQueue, OneFrameMayLeaveEarlyAndTheOthersStay) {
+  HoldQueue queue({});
+  queue.hold();
+  queue.push(0, frame_of(1, 100), at(1));
+  const FrameId second = queue.push(0, frame_of(2, 200), at(2));
+  queue.push(0, frame_of(3, 300), at(3));
+  EXPECT_TRUE(queue.release_one(second));
+  const auto early = queue.pop_released();
+  ASSERT_TRUE(early);
+  EXPECT_EQ(serial_of(*early->frame), 2U);
+  EXPECT_EQ(early->id, second);
+  EXPECT_FALSE(queue.pop_released());
+  EXPECT_EQ(queue.packets(), 2U);
+  EXPECT_EQ(queue.bytes(), 400U);
+  EXPECT_EQ(queue.oldest(), at(1));
+  EXPECT_FALSE(queue.release_one(second)) << "it has left";
+  queue.open(Epoch{2});
+  queue.release(Epoch{1});
+  EXPECT_EQ(serial_of(*queue.pop_released()->frame), 1U);
+  EXPECT_EQ(serial_of(*queue.pop_released()->frame), 3U);
+}
+
+// A connection's frames of both epochs: its earlier ones are released by the commit, a later one by
+// comparison, and the client must not see them the wrong way round.
+TEST(HoldQueue, WhatWasPushedFirstLeavesFirstHoweverItWasReleased) {
+  HoldQueue queue({});
+  queue.hold();
+  queue.push(0, frame_of(1), at(0));
+  queue.open(Epoch{2});
+  const FrameId second = queue.push(0, frame_of(2), at(0));
+  const FrameId third = queue.push(0, frame_of(3), at(0));
+  EXPECT_TRUE(queue.release_one(third));
+  EXPECT_TRUE(queue.release_one(second));
+  queue.release(Epoch{1});
+  EXPECT_EQ(serial_of(*queue.pop_released()->frame), 1U);
+  EXPECT_EQ(serial_of(*queue.pop_released()->frame), 2U);
+  EXPECT_EQ(serial_of(*queue.pop_released()->frame), 3U);
+  EXPECT_FALSE(queue.pop_released());
+}
+
+TEST(HoldQueue, TheQueueAndItsReaderShareTheBytes) {
+  HoldQueue queue({});
+  const auto frame = std::make_shared<const Bytes>(frame_of(9));
+  queue.push(0, frame, at(0));
+  EXPECT_EQ(queue.pop_released()->frame.get(), frame.get());
 }
 
 TEST(HoldQueue, DropAllForgetsEveryFrame) {
@@ -153,6 +204,7 @@ class RandomUse : public ::testing::TestWithParam<std::uint64_t> {
     std::uint64_t serial;
     std::uint32_t port;
     Epoch epoch;
+    FrameId id;
     bool free = false;
   };
 
@@ -161,28 +213,39 @@ class RandomUse : public ::testing::TestWithParam<std::uint64_t> {
   void push() {
     const auto port = static_cast<std::uint32_t>(pick(3));
     const std::size_t size = 8 + pick(1500);
-    queue_.push(port, frame_of(serial_, size), at(static_cast<std::int64_t>(serial_)));
-    held_.push_back({serial_++, port, queue_.open_epoch(), !queue_.holding()});
+    const FrameId id =
+        queue_.push(port, frame_of(serial_, size), at(static_cast<std::int64_t>(serial_)));
+    held_.push_back({serial_++, port, queue_.open_epoch(), id, !queue_.holding()});
     bytes_ += size;
   }
 
   void pop() {
     const auto frame = queue_.pop_released();
-    const bool may_leave =
-        !held_.empty() && (held_.front().free || held_.front().epoch <= released_);
-    ASSERT_EQ(frame.has_value(), may_leave);
+    const auto next = std::find_if(held_.begin(), held_.end(), [&](const Expected& one) {
+      return one.free || one.epoch <= released_;
+    });
+    ASSERT_EQ(frame.has_value(), next != held_.end());
     if (!frame) return;
-    ASSERT_EQ(serial_of(frame->bytes), held_.front().serial);  // in order, none lost, none twice
-    ASSERT_EQ(frame->port, held_.front().port);
-    ASSERT_EQ(frame->epoch, held_.front().epoch);
-    bytes_ -= frame->bytes.size();
-    held_.pop_front();
+    ASSERT_EQ(serial_of(*frame->frame), next->serial);  // in order, none lost, none twice
+    ASSERT_EQ(frame->port, next->port);
+    ASSERT_EQ(frame->epoch, next->epoch);
+    bytes_ -= frame->frame->size();
+    held_.erase(next);
+  }
+
+  void release_one() {
+    if (held_.empty()) return;
+    Expected& one = held_[pick(held_.size())];
+    ASSERT_TRUE(queue_.release_one(one.id));
+    one.free = true;
   }
 
   void step() {
     const std::uint64_t what = pick(100);
     if (what < 45) {
       push();
+    } else if (what < 60) {
+      release_one();
     } else if (what < 85) {
       pop();
     } else if (what < 92) {

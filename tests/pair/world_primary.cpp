@@ -50,7 +50,7 @@ void World::guest_step() {
 
 void World::pump() {
   while (const auto frame = queue_.pop_released()) {
-    judge_.spoke({"alpha", primary_->generation(), decode_point(frame->bytes), queue_.holding()},
+    judge_.spoke({"alpha", primary_->generation(), decode_point(*frame->frame), queue_.holding()},
                  owners_);
   }
 }

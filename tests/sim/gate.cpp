@@ -75,7 +75,7 @@ void Gate::drop_held() {
 void Gate::pump() {
   while (const auto frame = queue_.pop_released()) {
     if (queue_.holding()) world_.reach.mark(Mark::frame_released_after_hold);
-    world_.judge.spoke(host_, world_.generation_of(host_), point_of(frame->bytes),
+    world_.judge.spoke(host_, world_.generation_of(host_), point_of(*frame->frame),
                        queue_.holding());
   }
   if (!queue_.full()) stuffed_ = false;
