@@ -1,0 +1,118 @@
+// Rounds, silence, and what is remembered of one round in the next.
+#include <algorithm>
+
+#include "compare/comparator.h"
+#include "compare/datagram_conversation.h"
+#include "compare/tcp_conversation.h"
+
+namespace colo::compare {
+
+Comparator::Round* Comparator::round_of(Epoch epoch) {
+  const auto found = std::find_if(rounds_.begin(), rounds_.end(),
+                                  [&](const Round& round) { return round.epoch == epoch; });
+  return found == rounds_.end() ? nullptr : &*found;
+}
+
+// Not found: too many flows.
+Comparator::Flows::iterator Comparator::flow_of(Round& round, const FlowKey& key) {
+  const auto found = round.flows.find(key);
+  if (found != round.flows.end()) return found;
+  if (round.flows.size() >= limits_.flows) {
+    ask(round, Reason::flows, &key);
+    return found;
+  }
+  return round.flows.emplace(key, Flow{begin(key), ++serials_, std::nullopt}).first;
+}
+
+std::unique_ptr<Conversation> Comparator::begin(const FlowKey& key) const {
+  const Conversation* before = nullptr;
+  for (const Round& round : rounds_) {
+    const auto found = round.flows.find(key);
+    if (found != round.flows.end()) before = found->second.talk.get();
+  }
+  if (before == nullptr) {
+    const auto found = past_.find(key);
+    if (found != past_.end()) before = found->second.get();
+  }
+  if (before != nullptr) {
+    if (auto next = before->successor()) return next;
+  }
+  if (key.kind == Kind::tcp) return std::make_unique<TcpConversation>();
+  if (is_statement(key)) return std::make_unique<StatementConversation>(key.kind);
+  return std::make_unique<DatagramConversation>();
+}
+
+// To be forgotten costs a needless checkpoint at worst, so the bound needs no fairness.
+void Comparator::remember(Round& round) {
+  for (const auto& [key, flow] : round.flows) {
+    auto next = flow.talk->successor();
+    if (next == nullptr) continue;
+    if (past_.size() >= limits_.flows && past_.find(key) == past_.end()) past_.erase(past_.begin());
+    past_[key] = std::move(next);
+  }
+}
+
+void Comparator::end_round(Round& round) {
+  for (const auto& [key, flow] : round.flows) {
+    held_.packets -= flow.talk->held().packets;
+    held_.bytes -= flow.talk->held().bytes;
+    surplus_.packets -= flow.talk->surplus().packets;
+    surplus_.bytes -= flow.talk->surplus().bytes;
+  }
+}
+
+// Only of the open round: a checkpoint that ends the others is under way.
+void Comparator::ask(Round& round, Reason reason, const FlowKey* key) {
+  if (!is_open(round) || round.asked) return;
+  round.asked = true;
+  ++figures_.different[static_cast<std::size_t>(reason)];
+  ask_ = Ask{reason, key == nullptr ? std::string() : describe(*key)};
+}
+
+std::optional<std::pair<Instant, Reason>> Comparator::next_silence() const {
+  if (rounds_.empty()) return std::nullopt;
+  const Round& round = rounds_.back();
+  if (round.asked || !round.running) return std::nullopt;
+  std::optional<std::pair<Instant, Reason>> next;
+  const auto consider = [&](std::optional<Instant> since, Reason reason) {
+    if (!since) return;
+    const Instant due = std::max(*since, *round.running) + limits_.silence;
+    if (!next || due < next->first) next = {due, reason};
+  };
+  if (!round.waiting.empty()) consider(round.waiting.begin()->first.first, Reason::silence);
+  consider(round.primary_pieces.oldest(), Reason::fragments);
+  consider(round.secondary_pieces.oldest(), Reason::fragments);
+  return next;
+}
+
+std::optional<Instant> Comparator::deadline() const {
+  const auto next = next_silence();
+  if (!next) return std::nullopt;
+  return next->first;
+}
+
+void Comparator::expire(Instant now) {
+  const auto next = next_silence();
+  if (!next || now < next->first) return;
+  Round& round = rounds_.back();
+  if (next->second == Reason::silence) {
+    ask(round, Reason::silence, round.waiting.begin()->second);
+    return;
+  }
+  auto key = round.primary_pieces.oldest_key();
+  if (!key) key = round.secondary_pieces.oldest_key();
+  ask(round, Reason::fragments, key ? &*key : nullptr);
+}
+
+CompareFigures Comparator::figures() const {
+  CompareFigures figures = figures_;
+  figures.held = held_;
+  figures.surplus = surplus_;
+  for (const Round& round : rounds_) figures.flows += round.flows.size();
+  if (!rounds_.empty() && !rounds_.back().waiting.empty()) {
+    figures.oldest = rounds_.back().waiting.begin()->first.first;
+  }
+  return figures;
+}
+
+}  // namespace colo::compare

@@ -1,0 +1,217 @@
+#include "compare/tcp_conversation.h"
+
+#include <algorithm>
+
+namespace colo::compare {
+namespace {
+
+// A guest that opens the same ports again and again without its replica doing so.
+constexpr std::size_t lives_max = 8;
+
+bool at_most(std::uint32_t one, std::uint32_t other) {
+  return static_cast<std::int32_t>(one - other) <= 0;
+}
+
+void raise(std::optional<std::uint32_t>& highest, std::uint32_t number) {
+  if (!highest || at_most(*highest, number)) highest = number;
+}
+
+// The acknowledgement rule.
+bool acknowledged(const std::optional<std::uint32_t>& replica, const Said& said) {
+  return (said.flags & flag::ack) == 0 || (replica && at_most(said.ack, *replica));
+}
+
+std::optional<Instant> earlier(std::optional<Instant> one, Instant other) {
+  return one ? std::min(*one, other) : other;
+}
+
+}  // namespace
+
+void TcpConversation::begin_life(Side& side, std::uint32_t isn) {
+  ++side.life;
+  side.isn = isn;
+  if (side.life - first_life_ == lives_.size()) lives_.emplace_back();
+}
+
+// What the next conversation must know; a RST has numbers of its own.
+void TcpConversation::note_stream(const Said& said) {
+  if ((said.flags & flag::rst) != 0) return;
+  const bool opens = (said.flags & flag::syn) != 0;
+  const bool ends = (said.flags & flag::fin) != 0;
+  raise(said_to_, said.seq + said.size() + (opens ? 1 : 0) + (ends ? 1 : 0));
+  if ((said.flags & flag::ack) != 0) raise(primary_acked_, said.ack);
+}
+
+void TcpConversation::note_primary(Held& held) {
+  const Said& said = held.said;
+  const bool opens = (said.flags & flag::syn) != 0;
+  if (opens && primary_.isn != said.seq) {
+    said_to_.reset();
+    primary_acked_.reset();
+    if (given_up()) {
+      primary_.isn = said.seq;
+    } else {
+      begin_life(primary_, said.seq);
+    }
+  }
+  note_stream(said);
+  if (given_up()) return;
+  Life& life = life_at(primary_.life);
+  held.life = primary_.life;
+  ++life.waiting;
+  if ((said.flags & flag::rst) != 0) {
+    life.primary_reset = true;
+    return;
+  }
+  if (!life.stream.numbered()) life.stream.number_from(said.seq);
+  const std::uint64_t from = life.stream.position(said.seq);
+  const std::uint64_t to = from + said.size();
+  life.stream.reached(to);
+  if (opens) {
+    life.primary_opened = true;
+    return;
+  }
+  life.primary_to = std::max(life.primary_to, to);
+  if ((said.flags & flag::fin) != 0) life.primary_ended = to;
+}
+
+void TcpConversation::note_secondary(const Said& said, ByteView content, Instant now) {
+  const bool opens = (said.flags & flag::syn) != 0;
+  // A SYN said again may carry the primary's number by now.
+  const bool again =
+      secondary_.isn == said.seq || (secondary_.life == primary_.life && primary_.isn == said.seq);
+  if (opens && !again) begin_life(secondary_, said.seq);
+  Life& life = life_at(secondary_.life);
+  const Event event{said.flags, Bytes(), now};
+  if ((said.flags & flag::rst) != 0) {
+    if (!life.reset) life.reset = event, life.reset->payload.assign(content.begin(), content.end());
+  } else {
+    if ((said.flags & flag::ack) != 0) raise(life.acked, said.ack);
+    if (opens) {
+      if (!life.opened && !life.opened_before) {
+        life.opened = event;
+        life.opened->payload.assign(content.begin(), content.end());
+      }
+    } else {
+      if (!life.stream.numbered()) life.stream.number_from(said.seq);
+      const std::uint64_t from = life.stream.position(said.seq);
+      const std::uint64_t to = from + content.size();
+      life.stream.hear(from, content, now);
+      life.stream.reached(to);
+      if ((said.flags & flag::fin) != 0 && !life.ended && !life.stream.agreed(to)) {
+        life.ended = to;
+        life.ended_since = now;
+      }
+    }
+  }
+  count_surplus();
+}
+
+Conversation::Verdict TcpConversation::judge_event(const std::optional<Event>& event,
+                                                   const Held& held) {
+  if (!event) return Verdict::wait;
+  const ByteView content = held.content();
+  const bool same =
+      std::equal(content.begin(), content.end(), event->payload.begin(), event->payload.end());
+  return same ? Verdict::leave : Verdict::differ_payload;
+}
+
+Conversation::Verdict TcpConversation::judge_stream(Life& life, const Held& held) {
+  const std::uint64_t from = life.stream.position(held.said.seq);
+  switch (life.stream.match(from, held.content())) {
+    case TcpStream::Match::missing:
+      return Verdict::wait;
+    case TcpStream::Match::different:
+      return Verdict::differ_payload;
+    case TcpStream::Match::equal:
+      break;
+  }
+  const std::uint64_t to = from + held.said.size();
+  if ((held.said.flags & flag::fin) != 0 && !life.stream.agreed(to)) {
+    if (!life.ended) return Verdict::wait;
+    if (*life.ended != to) return Verdict::differ_event;
+    life.stream.agree(to, to + 1);
+  }
+  return acknowledged(life.acked, held.said) ? Verdict::leave : Verdict::wait;
+}
+
+Conversation::Verdict TcpConversation::judge(const Held& held) {
+  Life& life = life_at(held.life);
+  Verdict verdict = Verdict::wait;
+  if ((held.said.flags & flag::rst) != 0) {
+    verdict = judge_event(life.reset, held);
+  } else if ((held.said.flags & flag::syn) == 0) {
+    verdict = judge_stream(life, held);
+    count_surplus();
+  } else {
+    verdict = life.opened_before ? Verdict::leave : judge_event(life.opened, held);
+    constexpr std::uint8_t kind = flag::syn | flag::ack | flag::fin;
+    if (life.opened && ((life.opened->flags ^ held.said.flags) & kind) != 0) {
+      verdict = Verdict::differ_event;
+    }
+    if (verdict == Verdict::leave && !acknowledged(life.acked, held.said)) verdict = Verdict::wait;
+  }
+  if (verdict != Verdict::leave) return verdict;
+  --life.waiting;
+  while (first_life_ < std::min(primary_.life, secondary_.life) && lives_.front().waiting == 0) {
+    lives_.pop_front();
+    ++first_life_;
+  }
+  return verdict;
+}
+
+bool TcpConversation::contradict() const {
+  if (lives_.size() > lives_max) return true;
+  return std::any_of(lives_.begin(), lives_.end(), [](const Life& life) {
+    const auto ahead = life.stream.ahead_to();
+    if (life.primary_ended && ahead && *ahead > *life.primary_ended) return true;
+    if (!life.ended) return false;
+    return life.primary_to > *life.ended ||
+           (life.primary_ended && *life.primary_ended != *life.ended);
+  });
+}
+
+std::optional<Instant> TcpConversation::unanswered_since() const {
+  std::optional<Instant> since;
+  for (const Life& life : lives_) {
+    if (life.opened && !life.primary_opened) since = earlier(since, life.opened->since);
+    if (life.reset && !life.primary_reset) since = earlier(since, life.reset->since);
+    if (life.ended && !life.primary_ended) since = earlier(since, life.ended_since);
+    if (const auto ahead = life.stream.ahead_since()) since = earlier(since, *ahead);
+  }
+  return since;
+}
+
+void TcpConversation::forget_surplus() {
+  lives_.clear();
+  lives_.emplace_back();
+  first_life_ = primary_.life = secondary_.life = 0;
+}
+
+void TcpConversation::count_surplus() {
+  surplus_ = {};
+  for (const Life& life : lives_) {
+    surplus_.packets += life.stream.chunks() + life.stream.agreed_ranges();
+    surplus_.bytes += life.stream.bytes();
+    for (const auto* event : {&life.opened, &life.reset}) {
+      if (*event) surplus_.bytes += (*event)->payload.size();
+    }
+  }
+}
+
+std::unique_ptr<Conversation> TcpConversation::successor() const {
+  auto next = std::make_unique<TcpConversation>();
+  next->said_to_ = said_to_;
+  next->primary_acked_ = primary_acked_;
+  next->primary_.isn = next->secondary_.isn = primary_.isn;
+  Life& life = next->lives_.front();
+  life.acked = primary_acked_;
+  life.opened_before = primary_.isn.has_value();
+  if (said_to_) {
+    life.stream.number_from(*said_to_);
+    life.stream.agree(0, life.stream.position(*said_to_));
+  }
+  return next;
+}
+
+}  // namespace colo::compare
