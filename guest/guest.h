@@ -41,12 +41,25 @@ using DirtyPages = std::vector<Bitmap>;
 [[nodiscard]] DirtyPages no_pages(const MemoryLayout& layout);
 [[nodiscard]] DirtyPages all_pages(const MemoryLayout& layout);
 
+// How a standby's main memory and the engine's are one.
+enum class StandbyMemory {
+  // Both map the same pages: what either writes is the other's.
+  shared,
+  // The guest maps them copy-on-write: what it writes goes to copies of its own, made by the kernel
+  // at the first write of a page, and the engine's memory keeps what the guest was loaded from.
+  // The guest's copies end with it.
+  own_copies,
+};
+
 // One network card's inner end: a stream socket; each Ethernet frame is behind its length (be32),
 // both ways. A reader that stops reading makes the guest wait; no frame is lost.
 struct PacketPort {
   std::string name;  // the netdev's id, "net0"
   int fd = -1;       // owned by the guest; non-blocking
 };
+// Tells whether the guest has read all that was written to its port. (How many bytes it has not,
+// the kernel does not tell the writing end.) QEMU may keep a read frame until its card takes it.
+[[nodiscard]] Result<bool> all_read(const PacketPort& port);
 
 // How a guest ended. A guest whose end is `expected` was ended by us.
 struct End {
@@ -70,7 +83,8 @@ class Guest {
   virtual ~Guest() = default;
 
   [[nodiscard]] virtual const Identity& identity() const = 0;
-  // The guest's own pages of a region; empty where the region is not mapped.
+  // The guest's pages of a region, in our address space; empty where the region is not mapped, and
+  // for a guest with own copies that has loaded: its pages are had by read_pages() then.
   [[nodiscard]] virtual MutableBytes mapping(RegionIndex region) = 0;
 
   // --- running -----------------------------------------------------------------------------
@@ -95,15 +109,29 @@ class Guest {
   [[nodiscard]] virtual Bitmap untouched(RegionIndex region) {
     return Bitmap(identity().layout[region].pages);
   }
+  // A standby's mapped region is written where all standbys of its maker have it.
   // REQUIRES: a standby guest that has not loaded, or a paused one.
   virtual Result<void> write_page(RegionIndex region, PageIndex page, ByteView bytes) = 0;
+
+  // --- a guest with own copies ---------------------------------------------------------------
+  // Pages of main memory that this guest has its own copy of; 0 for any other guest. May be called
+  // every 20 ms: QEMU's is an estimate that may be an eighth (or 4 MiB) too high between two
+  // counts. Of a guest that is tracked, a copy that was swapped out may be missing in it.
+  virtual Result<std::uint64_t> own_pages() { return std::uint64_t{0}; }
+  // Gives back memory that nobody sees any more: what lies in the engine's memory behind pages that
+  // the guest has its own copies of. Works paused or running; does a bounded part at a time and
+  // returns the pages given back, 0 when there is nothing left for now.
+  // REQUIRES: a guest that has loaded. From the first call on the memory is no checkpoint: no
+  // standby can be loaded from it before it was written anew, whole.
+  virtual Result<std::uint64_t> release_hidden() { return std::uint64_t{0}; }
 
   // --- device state ------------------------------------------------------------------------
   // REQUIRES: paused. Everything but memory, as one buffer; only load() of the same guest kind,
   // version and machine understands it.
   virtual Result<Bytes> save_device_state() = 0;
   // REQUIRES: a standby guest. The memory must be in place. The guest stays paused after it. A
-  // guest whose load failed is of no further use: start another on the same memory.
+  // guest whose load failed is of no further use: start another on the same memory. A standby with
+  // own copies must have none yet, since they would hide what is in place ("standby-not-fresh").
   virtual Result<void> load_device_state(ByteView state) = 0;
   // Makes the network learn the guest's new place (QEMU: announce-self). REQUIRES: running.
   virtual Result<void> announce() = 0;
@@ -124,8 +152,9 @@ class GuestMaker {
   virtual ~GuestMaker() = default;
   // A guest that is about to start from its beginning: paused; resume() boots it.
   virtual Result<std::unique_ptr<Guest>> boot() = 0;
-  // A guest that waits for memory and device state.
-  virtual Result<std::unique_ptr<Guest>> standby() = 0;
+  // A guest that waits for memory and device state. With own copies it may be made and loaded while
+  // another such guest of this maker runs; what that one writes is not seen by it.
+  virtual Result<std::unique_ptr<Guest>> standby(StandbyMemory memory = StandbyMemory::shared) = 0;
   // Standby guests made from now on have their main memory in this file (guest/memory_file.h), with
   // what is in it; a guest that boots never has. Returns which file it is: another of that name has
   // another number. After an error memory stays where it was.

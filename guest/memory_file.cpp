@@ -21,12 +21,12 @@ tl::unexpected<Error> trouble(const std::filesystem::path& path, const std::stri
               "set `checkpoint_directory` to a directory that this user may write to");
 }
 
-tl::unexpected<Error> full(const std::filesystem::path& path, std::uint64_t bytes) {
+tl::unexpected<Error> full(const std::string& where, int file, std::uint64_t bytes) {
   struct statfs system {};
-  const bool known = ::statfs(path.c_str(), &system) == 0;
+  const bool known = ::fstatfs(file, &system) == 0;
   const auto block = static_cast<std::uint64_t>(known ? system.f_bsize : 0);
   return fail("memory-full",
-              path.string() + " needs " + std::to_string(bytes >> 20) + " MiB; " +
+              where + " needs " + std::to_string(bytes >> 20) + " MiB; " +
                   std::to_string(system.f_bavail * block >> 20) + " MiB are left there",
               "give that file system more: mount -o remount,size=...; or another one in "
               "`checkpoint_directory`");
@@ -66,11 +66,19 @@ Result<MemoryFile> open_memory_file(const std::filesystem::path& path, std::uint
     const int refused = ::posix_fallocate(file.fd.get(), 0, static_cast<off_t>(bytes));
     if (refused == 0) return file;
     if (size == 0) (void)::unlink(path.c_str());
-    if (refused == ENOSPC) return full(path.parent_path(), bytes);
+    if (refused == ENOSPC) return full(path.parent_path().string(), file.fd.get(), bytes);
     return trouble(path, "cannot be made so large", refused);
   }
   return fail("memory-file", path.string() + " changes its size while it is opened",
               "end whatever else uses `checkpoint_directory`");
+}
+
+Result<void> reserve_memory_file(int file, std::uint64_t bytes) {
+  const int refused = ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
+  if (refused == 0) return {};
+  if (refused == ENOSPC) return full("`checkpoint_directory`", file, bytes);
+  return fail("memory-file", "the memory file cannot have all of its memory: " +
+                                 std::generic_category().message(refused));
 }
 
 }  // namespace colo::guest

@@ -23,6 +23,9 @@ struct MemoryFile {
 [[nodiscard]] Result<MemoryFile> open_memory_file(const std::filesystem::path& path,
                                                   std::uint64_t bytes);
 
+// Gives a memory file what it lacks of its memory: holes become zeros that have memory behind them.
+[[nodiscard]] Result<void> reserve_memory_file(int file, std::uint64_t bytes);
+
 // Tells whether files of this directory live in memory.
 [[nodiscard]] Result<void> check_in_memory(const std::filesystem::path& directory);
 

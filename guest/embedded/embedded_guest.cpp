@@ -1,5 +1,7 @@
 #include "guest/embedded/embedded_guest.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -22,7 +24,19 @@ std::chrono::microseconds time_of_day() {
 
 Result<std::unique_ptr<Guest>> EmbeddedGuest::create(const GuestConfig& config,
                                                      std::shared_ptr<Ram> ram, Start start) {
-  std::unique_ptr<EmbeddedGuest> guest(new EmbeddedGuest(std::move(ram)));
+  std::unique_ptr<EmbeddedGuest> guest;
+  if (start == Start::standby_with_own_copies) {
+    auto own = ram->map_privately();
+    if (!own) return fail(own.error());
+    const MutableBytes bytes = (*own)->bytes();
+    auto copies =
+        OwnCopies::of(::getpid(), reinterpret_cast<std::uint64_t>(bytes.data()), bytes.size());
+    if (!copies) return fail(copies.error());
+    guest.reset(new EmbeddedGuest(std::move(*own)));
+    guest->own_.emplace(OwnMemory{std::move(ram), std::move(*copies)});
+  } else {
+    guest.reset(new EmbeddedGuest(std::move(ram)));
+  }
   for (const NicConfig& nic : config.nics) {
     auto card = NetworkCard::create();
     if (!card) return fail(card.error());
@@ -46,7 +60,8 @@ EmbeddedGuest::EmbeddedGuest(std::shared_ptr<Ram> ram) : machine_(std::move(ram)
 
 MutableBytes EmbeddedGuest::mapping(RegionIndex region) {
   if (region >= identity_.layout.size() || !identity_.layout[region].mapped) return {};
-  return machine_.memory().region(region);
+  if (!own_) return machine_.memory().region(region);
+  return sees_base() ? own_->base->bytes() : MutableBytes{};
 }
 
 Result<void> EmbeddedGuest::has_not_ended() {
@@ -132,8 +147,22 @@ Result<void> EmbeddedGuest::write_page(RegionIndex region, PageIndex page, ByteV
   if (runner_->running()) {
     return fail("guest-running", "a page of the embedded guest was to be written while it runs");
   }
+  if (region == ram_region && sees_base()) {
+    std::memcpy(own_->base->bytes().data() + page * page_bytes, bytes.data(), page_bytes);
+    return {};
+  }
   machine_.memory().write(region, page * page_bytes, bytes);
   return {};
+}
+
+Result<std::uint64_t> EmbeddedGuest::own_pages() {
+  if (auto ok = has_not_ended(); !ok) return fail(ok.error());
+  return own_ ? own_->copies.count() : Result<std::uint64_t>(0);
+}
+
+Result<std::uint64_t> EmbeddedGuest::release_hidden() {
+  if (auto ok = has_state(); !ok) return fail(ok.error());
+  return own_ ? own_->copies.release_behind(own_->base->fd()) : Result<std::uint64_t>(0);
 }
 
 Result<Bytes> EmbeddedGuest::save_device_state() {
@@ -150,6 +179,15 @@ Result<void> EmbeddedGuest::load_device_state(ByteView state) {
     return fail("load-failed",
                 life_ == Life::ready ? "the embedded guest has a device state already"
                                      : "an earlier load into the same embedded guest failed",
+                "start another standby on the same memory");
+  }
+  const auto own = own_pages();
+  if (!own || *own != 0) {
+    life_ = Life::spoiled;
+    if (!own) return fail(own.error());
+    return fail("standby-not-fresh",
+                "this standby wrote " + std::to_string(*own) +
+                    " pages of its memory before it was loaded, which hide the checkpoint",
                 "start another standby on the same memory");
   }
   auto loaded = machine_.load(state);

@@ -13,12 +13,13 @@
 #include "guest/embedded/network_card.h"
 #include "guest/embedded/runner.h"
 #include "guest/guest.h"
+#include "guest/own_copies.h"
 
 namespace colo::guest::embedded {
 
 class EmbeddedGuest final : public Guest {
  public:
-  enum class Start { from_the_beginning, standby };
+  enum class Start { from_the_beginning, standby, standby_with_own_copies };
   // REQUIRES: all of ram is zero where it starts from the beginning.
   [[nodiscard]] static Result<std::unique_ptr<Guest>> create(const GuestConfig& config,
                                                              std::shared_ptr<Ram> ram, Start start);
@@ -34,6 +35,9 @@ class EmbeddedGuest final : public Guest {
   Result<void> read_pages(RegionIndex region, std::span<const PageIndex> pages,
                           MutableBytes out) override;
   Result<void> write_page(RegionIndex region, PageIndex page, ByteView bytes) override;
+
+  Result<std::uint64_t> own_pages() override;
+  Result<std::uint64_t> release_hidden() override;
 
   Result<Bytes> save_device_state() override;
   Result<void> load_device_state(ByteView state) override;
@@ -51,11 +55,20 @@ class EmbeddedGuest final : public Guest {
     spoiled,  // its load failed
   };
 
+  // What a guest with own copies was loaded from, and by what it is told which pages are its own.
+  struct OwnMemory {
+    std::shared_ptr<Ram> base;
+    OwnCopies copies;
+  };
+
   explicit EmbeddedGuest(std::shared_ptr<Ram> ram);
+  // It has own copies, and no device state yet: its ram is what lies in the base.
+  [[nodiscard]] bool sees_base() const { return own_ && life_ != Life::ready; }
   [[nodiscard]] Result<void> has_not_ended();
   [[nodiscard]] Result<void> has_state();
   [[nodiscard]] Result<void> page_exists(RegionIndex region, PageIndex page);
 
+  std::optional<OwnMemory> own_;
   Machine machine_;
   Identity identity_;
   std::vector<NetworkCard> cards_;

@@ -23,9 +23,17 @@ class EmbeddedMaker final : public GuestMaker {
     return EmbeddedGuest::create(config_, ram_, EmbeddedGuest::Start::from_the_beginning);
   }
 
-  Result<std::unique_ptr<Guest>> standby() override {
+  Result<std::unique_ptr<Guest>> standby(StandbyMemory memory) override {
     if (auto ok = have_ram(); !ok) return fail(ok.error());
-    return EmbeddedGuest::create(config_, ram_, EmbeddedGuest::Start::standby);
+    if (in_file_) {
+      if (auto ok = reserve_memory_file(ram_->fd(), ram_->bytes().size()); !ok) {
+        return fail(ok.error());
+      }
+    }
+    return EmbeddedGuest::create(config_, ram_,
+                                 memory == StandbyMemory::own_copies
+                                     ? EmbeddedGuest::Start::standby_with_own_copies
+                                     : EmbeddedGuest::Start::standby);
   }
 
   Result<std::uint64_t> use_memory_file(const std::filesystem::path& path) override {

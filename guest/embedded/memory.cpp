@@ -1,5 +1,6 @@
 #include "guest/embedded/memory.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -29,7 +30,17 @@ Result<std::shared_ptr<Ram>> Ram::create(std::uint64_t bytes) {
 }
 
 Result<std::shared_ptr<Ram>> Ram::map(UniqueFd fd, std::uint64_t bytes) {
-  void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  return map(std::move(fd), bytes, MAP_SHARED);
+}
+
+Result<std::shared_ptr<Ram>> Ram::map_privately() const {
+  UniqueFd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd) return memory_error("duplicating the descriptor of guest memory", mapping_.size());
+  return map(std::move(fd), mapping_.size(), MAP_PRIVATE);
+}
+
+Result<std::shared_ptr<Ram>> Ram::map(UniqueFd fd, std::uint64_t bytes, int flags) {
+  void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, fd.get(), 0);
   if (at == MAP_FAILED) return memory_error("mmap of guest memory", bytes);
   return std::make_shared<Ram>(std::move(fd), MutableBytes(static_cast<std::byte*>(at), bytes));
 }

@@ -21,7 +21,7 @@ inline constexpr RegionIndex ram_region = 0;
 inline constexpr RegionIndex device_ram_region = 1;
 inline constexpr std::uint64_t device_ram_pages = 64;
 
-// A shared mapping of memory that has a descriptor.
+// A mapping of memory that has a descriptor.
 class Ram {
  public:
   // Anonymous and zero.
@@ -33,11 +33,18 @@ class Ram {
   Ram& operator=(const Ram&) = delete;
   ~Ram();
 
+  // The same memory mapped copy-on-write: what is written there is not seen here.
+  [[nodiscard]] Result<std::shared_ptr<Ram>> map_privately() const;
+
   [[nodiscard]] MutableBytes bytes() { return mapping_; }
+  [[nodiscard]] int fd() const { return fd_.get(); }
   // Everything zero again. REQUIRES: nothing runs on it.
   Result<void> clear();
 
  private:
+  [[nodiscard]] static Result<std::shared_ptr<Ram>> map(UniqueFd file, std::uint64_t bytes,
+                                                        int flags);
+
   UniqueFd fd_;
   MutableBytes mapping_;
 };

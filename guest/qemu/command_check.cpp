@@ -62,6 +62,11 @@ class Check {
     return std::move(findings_);
   }
 
+  std::vector<Finding> run_for_own_copies() {
+    for (const Option& option : parse_options(config_.qemu.command)) balloon(option);
+    return std::move(findings_);
+  }
+
  private:
   void add(std::string word, std::string reason, std::string remedy) {
     findings_.push_back({true, std::move(word), std::move(reason), std::move(remedy)});
@@ -145,8 +150,7 @@ class Check {
           "make it read-only, or keep the data in memory");
     }
     if (option.name != "device") return;
-    std::string kind = kind_of(parse_parts(option.value), "driver");
-    if (option.value.starts_with("{")) kind = json_text(option.value, "driver");
+    const std::string kind = kind_of_device(option);
     static constexpr std::string_view untrackable[] = {
         "vfio-",      "vhost-",      "ivshmem", "usb-host",    "nvdimm",   "pc-dimm",
         "virtio-mem", "virtio-pmem", "cxl-",    "x-pci-proxy", "virtio-9p"};
@@ -156,6 +160,17 @@ class Check {
     if (refused) {
       add("device-untrackable", "the memory or state behind '" + kind + "' cannot be followed",
           "use an emulated or virtio device of QEMU's own");
+    }
+  }
+
+  // QEMU gives ballooned pages back by punching holes into the memory's file, also where it maps it
+  // privately: it would take them out of the checkpoint.
+  void balloon(const Option& option) {
+    if (option.name != "device") return;
+    if (kind_of_device(option).starts_with("virtio-balloon")) {
+      add("device-spoils-checkpoint",
+          shown(option) + " changes the memory of the checkpoint that the guest was loaded from",
+          "leave the balloon out, or use periodic mode");
     }
   }
 
@@ -182,6 +197,11 @@ class Check {
   void unheld(const Option& option) {
     add("network-not-held", "the engine cannot hold what the guest sends by " + shown(option),
         "name the card in the configuration's nics and give the command only its -device");
+  }
+
+  static std::string kind_of_device(const Option& option) {
+    if (option.value.starts_with("{")) return json_text(option.value, "driver");
+    return kind_of(parse_parts(option.value), "driver");
   }
 
   // The first value of a key in a JSON-valued option.
@@ -213,5 +233,9 @@ class Check {
 }  // namespace
 
 std::vector<Finding> command_findings(const GuestConfig& config) { return Check(config).run(); }
+
+std::vector<Finding> own_copies_findings(const GuestConfig& config) {
+  return Check(config).run_for_own_copies();
+}
 
 }  // namespace colo::guest

@@ -7,7 +7,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "guest/qemu/system_error.h"
+#include "guest/memory_file.h"
+#include "guest/system_error.h"
 
 namespace colo::guest {
 namespace {
@@ -66,6 +67,20 @@ Result<void> GuestMemory::fit(const MemoryLayout& layout) {
   }
   outside_ = std::move(fresh);
   layout_ = layout;
+  return {};
+}
+
+Result<std::uint64_t> GuestMemory::release_behind(OwnCopies& copies) {
+  has_holes_ = true;
+  return copies.release_behind(fd_.get());
+}
+
+Result<void> GuestMemory::reserve() {
+  if (!has_holes_) return {};
+  if (auto reserved = reserve_memory_file(fd_.get(), main_.bytes().size()); !reserved) {
+    return reserved;
+  }
+  has_holes_ = false;
   return {};
 }
 

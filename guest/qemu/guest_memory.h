@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "base/unique_fd.h"
+#include "guest/own_copies.h"
 #include "guest/qemu/memory_map.h"
 
 namespace colo::guest {
@@ -47,6 +48,10 @@ class GuestMemory {
   // What a standby will get of an unmapped region; empty for a mapped one.
   // REQUIRES: fit() was called.
   [[nodiscard]] MutableBytes outside(RegionIndex region) const { return outside_[region].bytes(); }
+  // See OwnCopies::release_behind().
+  Result<std::uint64_t> release_behind(OwnCopies& copies);
+  // Gives a file the memory again that was released; see open_memory_file().
+  Result<void> reserve();
   // All zero again, as a guest that boots expects it.
   Result<void> clear();
 
@@ -58,6 +63,7 @@ class GuestMemory {
   Mapping main_;
   MemoryLayout layout_;
   std::vector<Mapping> outside_;
+  bool has_holes_ = false;  // made by release_behind()
 };
 
 }  // namespace colo::guest

@@ -13,9 +13,9 @@
 #include "guest/qemu/guest_memory.h"
 #include "guest/qemu/launch.h"
 #include "guest/qemu/process.h"
-#include "guest/qemu/system_error.h"
 #include "guest/qemu/tracker.h"
 #include "guest/qemu/userfault.h"
+#include "guest/system_error.h"
 
 namespace colo::guest {
 namespace {

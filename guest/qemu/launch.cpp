@@ -10,7 +10,7 @@
 
 #include "guest/qemu/command_line.h"
 #include "guest/qemu/ram_blocks.h"
-#include "guest/qemu/system_error.h"
+#include "guest/system_error.h"
 
 namespace colo::guest {
 namespace {
@@ -65,12 +65,13 @@ class Addition {
   ProcessPlan& plan_;
 };
 
-void add_machine(Addition& addition, const GuestConfig& config, const GuestMemory& memory) {
+void add_machine(Addition& addition, const GuestConfig& config, const GuestMemory& memory,
+                 bool own_copies) {
   const std::string name(main_memory_name);
   addition.inherit(memory.fd());
   addition.option("-object", "memory-backend-file,id=" + name +
-                                 ",size=" + std::to_string(memory.main().size()) +
-                                 ",mem-path=" + own_path(memory.fd()) + ",share=on");
+                                 ",size=" + std::to_string(memory.main().size()) + ",mem-path=" +
+                                 own_path(memory.fd()) + (own_copies ? ",share=off" : ",share=on"));
   addition.option("-machine", "memory-backend=" + name);
   addition.option("-accel", choose_accelerator(config.qemu.accelerator));
   addition.flag("-S");
@@ -127,13 +128,14 @@ std::string describe_end(Process& process) {
   return words.empty() ? text : text + ": " + words;
 }
 
-Result<StartedQemu> start_qemu(const GuestConfig& config, const GuestMemory& memory, bool standby) {
+Result<StartedQemu> start_qemu(const GuestConfig& config, const GuestMemory& memory,
+                               StandbyKind standby) {
   StartedQemu started;
   ProcessPlan plan;
   plan.command = config.qemu.command;
   plan.log = config.run_directory / "qemu.log";
   Addition addition(plan);
-  add_machine(addition, config, memory);
+  add_machine(addition, config, memory, standby == StandbyMemory::own_copies);
   if (!config.name.empty() && !names_itself(config.qemu.command)) {
     addition.option("-name", "guest=" + quote(config.name));
   }

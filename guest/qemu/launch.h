@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,11 @@ struct StartedQemu {
   std::string incoming_uri;
 };
 
+// How a QEMU begins: with its guest's beginning, or as a standby on memory of this kind.
+using StandbyKind = std::optional<StandbyMemory>;
+
 [[nodiscard]] Result<StartedQemu> start_qemu(const GuestConfig& config, const GuestMemory& memory,
-                                             bool standby);
+                                             StandbyKind standby);
 
 // "kvm" or "tcg". The device node alone says nothing: it may open on machines whose processor
 // cannot run a guest, so the processor's flags are asked too.

@@ -21,9 +21,20 @@ class QemuMaker final : public GuestMaker {
       in_file_ = false;
     }
     if (auto cleared = memory_->clear(); !cleared) return fail(cleared.error());
-    return start(false);
+    return start(std::nullopt);
   }
-  Result<std::unique_ptr<Guest>> standby() override { return start(true); }
+
+  Result<std::unique_ptr<Guest>> standby(StandbyMemory memory) override {
+    if (memory == StandbyMemory::own_copies) {
+      for (const Finding& finding : own_copies_findings(config_)) {
+        return fail(finding.word, finding.reason, finding.remedy);
+      }
+    }
+    if (in_file_) {
+      if (auto reserved = memory_->reserve(); !reserved) return fail(reserved.error());
+    }
+    return start(memory);
+  }
 
   Result<std::uint64_t> use_memory_file(const std::filesystem::path& path) override {
     const std::uint64_t bytes = memory_->main().size();
@@ -37,7 +48,7 @@ class QemuMaker final : public GuestMaker {
   }
 
  private:
-  Result<std::unique_ptr<Guest>> start(bool standby) {
+  Result<std::unique_ptr<Guest>> start(StandbyKind standby) {
     auto started = start_qemu(config_, *memory_, standby);
     if (!started) return fail(started.error());
     auto guest = QemuGuest::make(std::move(*started), memory_, standby);

@@ -48,11 +48,13 @@ Result<MemoryMap> read_memory_map(pid_t pid) {
   return map;
 }
 
-std::optional<std::uint64_t> find_file(const MemoryMap& map, FileId file, std::uint64_t bytes) {
+std::optional<std::uint64_t> find_file(const MemoryMap& map, FileId file, std::uint64_t bytes,
+                                       bool shared) {
   std::uint64_t begin = 0;
   std::uint64_t found = 0;
   for (const MappedRange& range : map) {
-    if (FileId{range.device, range.inode} != file || !range.shared || !range.writable) continue;
+    if (FileId{range.device, range.inode} != file || range.shared != shared || !range.writable)
+      continue;
     if (range.offset == 0) {
       begin = range.begin;
       found = range.bytes();

@@ -38,10 +38,10 @@ struct FileId {
   friend bool operator==(const FileId&, const FileId&) = default;
 };
 
-// Where the first `bytes` bytes of a memory file are mapped, in one piece and shared. The kernel
-// may list them as several ranges.
+// Where the first `bytes` bytes of a memory file are mapped, in one piece, shared or else
+// privately. The kernel may list them as several ranges.
 [[nodiscard]] std::optional<std::uint64_t> find_file(const MemoryMap& map, FileId file,
-                                                     std::uint64_t bytes);
+                                                     std::uint64_t bytes, bool shared);
 
 // Where QEMU could keep an anonymous RAM block of this size: a range of exactly this size that
 // begins at a multiple of 2 MiB and is followed by the guard page which QEMU puts behind a block.

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "guest/qemu/system_error.h"
+#include "guest/system_error.h"
 
 namespace colo::guest {
 namespace {

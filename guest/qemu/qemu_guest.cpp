@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "guest/qemu/migration_stream.h"
 #include "guest/qemu/ram_blocks.h"
-#include "guest/qemu/system_error.h"
+#include "guest/system_error.h"
 
 namespace colo::guest {
 namespace {
@@ -25,7 +25,7 @@ constexpr std::chrono::seconds command_timeout{5};
 
 Result<std::unique_ptr<QemuGuest>> QemuGuest::make(StartedQemu started,
                                                    std::shared_ptr<GuestMemory> memory,
-                                                   bool standby) {
+                                                   StandbyKind standby) {
   std::unique_ptr<QemuGuest> guest(new QemuGuest(std::move(started), std::move(memory), standby));
   if (auto learnt = guest->learn_identity(); !learnt) return fail(learnt.error());
   if (auto fitted = guest->memory_->fit(guest->identity_.layout); !fitted) {

@@ -9,7 +9,7 @@
 
 #include "guest/qemu/migration_stream.h"
 #include "guest/qemu/qemu_guest.h"
-#include "guest/qemu/system_error.h"
+#include "guest/system_error.h"
 
 namespace colo::guest {
 namespace {
@@ -33,6 +33,7 @@ Result<void> QemuGuest::load_device_state(ByteView state) {
   if (!stream) return fail(stream.error());
   // Whatever happens from here on, this process cannot load again.
   spoilt_ = true;
+  if (auto fresh = check_fresh(); !fresh) return fresh;
   const nlohmann::json events = {{"capability", "events"}, {"state", true}};
   auto called =
       call("migrate-set-capabilities", {{"capabilities", nlohmann::json::array({events})}});

@@ -11,8 +11,8 @@
 #include "base/page.h"
 #include "guest/qemu/qemu_guest.h"
 #include "guest/qemu/ram_blocks.h"
-#include "guest/qemu/system_error.h"
 #include "guest/qemu/userfault.h"
+#include "guest/system_error.h"
 
 namespace colo::guest {
 namespace {
@@ -31,7 +31,15 @@ std::optional<std::uint64_t> parse_host_address(const std::string& text) {
 
 MutableBytes QemuGuest::mapping(RegionIndex region) {
   COLO_CHECK(region < identity_.layout.size());
-  return identity_.layout[region].mapped ? memory_->main() : MutableBytes{};
+  return identity_.layout[region].mapped ? here(region) : MutableBytes{};
+}
+
+MutableBytes QemuGuest::here(RegionIndex region) const {
+  if (!identity_.layout[region].mapped) {
+    return waiting_ ? memory_->outside(region) : MutableBytes{};
+  }
+  // A standby has not written: what it sees is the file's.
+  return waiting_ || !own_memory_ ? memory_->main() : MutableBytes{};
 }
 
 // The size usually tells which range is the block. Where several fit, QEMU is asked for the address
@@ -69,7 +77,7 @@ Result<std::uint64_t> QemuGuest::address_of(RegionIndex region) {
     if (found) known = *found;
     return found;
   }
-  known = find_file(*map, memory_->file(), memory_->main().size());
+  known = find_file(*map, memory_->file(), memory_->main().size(), !own_memory_);
   if (!known) {
     return fail("memory-not-shared", "QEMU does not map the memory that the engine made",
                 "leave memory options but -m out of the command");
@@ -126,9 +134,7 @@ Result<void> QemuGuest::read_pages(RegionIndex region, std::span<const PageIndex
     return page < limit;
   };
   COLO_CHECK(std::all_of(pages.begin(), pages.end(), inside));
-  if (identity_.layout[region].mapped || waiting_) {
-    const MutableBytes from =
-        identity_.layout[region].mapped ? memory_->main() : memory_->outside(region);
+  if (const MutableBytes from = here(region); !from.empty()) {
     for (std::size_t i = 0; i < pages.size(); ++i) {
       std::memcpy(out.data() + i * page_bytes, from.data() + pages[i] * page_bytes, page_bytes);
     }
@@ -156,7 +162,8 @@ Result<void> QemuGuest::read_pages(RegionIndex region, std::span<const PageIndex
 Bitmap QemuGuest::untouched(RegionIndex region) {
   COLO_CHECK(region < identity_.layout.size());
   Bitmap pages(identity_.layout[region].pages);
-  if (!identity_.layout[region].mapped) return pages;
+  // Where the guest has its own copies, a hole of the file says nothing about its page.
+  if (!identity_.layout[region].mapped || here(region).empty()) return pages;
   // A memory file has pages where somebody touched it, and holes elsewhere.
   const auto end = static_cast<off_t>(memory_->main().size());
   for (off_t at = 0; at < end;) {
@@ -176,16 +183,15 @@ Result<void> QemuGuest::write_page(RegionIndex region, PageIndex page, ByteView 
   COLO_CHECK(region < identity_.layout.size() && page < identity_.layout[region].pages &&
              bytes.size() == page_bytes);
   if (running_) return fail("write-refused", "a running guest's memory is its own");
-  const bool mapped = identity_.layout[region].mapped;
-  if (mapped && is_zero_page(bytes)) {
+  const MutableBytes to = here(region);
+  if (identity_.layout[region].mapped && !to.empty() && is_zero_page(bytes)) {
     // The first copy of a mostly empty guest must not fill the standby's memory file with zeros.
     const auto at = static_cast<off_t>(page * page_bytes);
     const off_t data = ::lseek(memory_->fd(), at, SEEK_DATA);
     const bool hole = data < 0 ? errno == ENXIO : data >= at + static_cast<off_t>(page_bytes);
     if (hole) return {};
   }
-  if (mapped || waiting_) {
-    const MutableBytes to = mapped ? memory_->main() : memory_->outside(region);
+  if (!to.empty()) {
     std::memcpy(to.data() + page * page_bytes, bytes.data(), page_bytes);
     return {};
   }
@@ -199,6 +205,45 @@ Result<void> QemuGuest::write_page(RegionIndex region, PageIndex page, ByteView 
                 errno_text("writing " + identity_.layout[region].name + " of QEMU", errno));
   }
   return {};
+}
+
+Result<OwnCopies*> QemuGuest::own_copies() {
+  if (!own_copies_) {
+    const auto main = address_of(0);
+    if (!main) return fail(main.error());
+    auto copies = OwnCopies::of(process_id(), *main, memory_->main().size());
+    if (!copies) return fail(copies.error());
+    own_copies_ = std::move(*copies);
+  }
+  return &*own_copies_;
+}
+
+Result<std::uint64_t> QemuGuest::own_pages() {
+  if (!own_memory_) return std::uint64_t{0};
+  const auto copies = own_copies();
+  if (!copies) return fail(copies.error());
+  return (*copies)->estimate();
+}
+
+Result<void> QemuGuest::check_fresh() {
+  if (!own_memory_) return {};
+  const auto copies = own_copies();
+  if (!copies) return fail(copies.error());
+  const auto own = (*copies)->count();
+  if (!own) return fail(own.error());
+  if (*own == 0) return {};
+  return fail("standby-not-fresh",
+              "this standby wrote " + std::to_string(*own) +
+                  " pages of its memory before it was loaded, which hide the checkpoint",
+              "start another standby on the same memory");
+}
+
+Result<std::uint64_t> QemuGuest::release_hidden() {
+  if (!own_memory_) return std::uint64_t{0};
+  if (waiting_) return fail("release-refused", "a standby has nothing of its own to hide memory");
+  const auto copies = own_copies();
+  if (!copies) return fail(copies.error());
+  return memory_->release_behind(**copies);
 }
 
 }  // namespace colo::guest

@@ -7,7 +7,7 @@
 #include <array>
 #include <cerrno>
 
-#include "guest/qemu/system_error.h"
+#include "guest/system_error.h"
 
 namespace colo::guest {
 namespace {

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <string>
 
-#include "guest/qemu/system_error.h"
+#include "guest/system_error.h"
 
 namespace colo::guest {
 namespace {

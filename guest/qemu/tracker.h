@@ -13,7 +13,7 @@
 #include "base/bitmap.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "guest/qemu/kernel_interface.h"
+#include "guest/kernel_interface.h"
 
 namespace colo::guest {
 

@@ -16,9 +16,9 @@
 #include <optional>
 #include <vector>
 
-#include "guest/qemu/kernel_interface.h"
+#include "guest/kernel_interface.h"
 #include "guest/qemu/memory_map.h"
-#include "guest/qemu/system_error.h"
+#include "guest/system_error.h"
 
 namespace colo::guest {
 namespace {

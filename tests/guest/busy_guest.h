@@ -86,8 +86,11 @@ class BusyGuestTest : public ::testing::Test {
 
   // Both processors' rounds. The guest counts them in its memory.
   static std::uint32_t rounds(Guest& guest, int processor) {
+    const PageIndex page = 7;
+    Bytes bytes(page_bytes);
+    EXPECT_TRUE(guest.read_pages(0, {&page, 1}, bytes));
     std::uint32_t count = 0;
-    std::memcpy(&count, guest.mapping(0).data() + (processor == 0 ? 0x7000 : 0x7800), sizeof count);
+    std::memcpy(&count, bytes.data() + (processor == 0 ? 0 : 0x800), sizeof count);
     return count;
   }
 

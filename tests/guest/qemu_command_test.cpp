@@ -161,5 +161,25 @@ TEST(QemuCommand, AnEmptyOneAndAnUnknownAcceleratorAreFound) {
   EXPECT_EQ(command_findings(config)[0].word, "accelerator-unknown");
 }
 
+// QEMU punches holes into the file behind a private mapping too, which is the checkpoint.
+TEST(QemuCommand, ABalloonIsNoneForAGuestWithOwnCopies) {
+  GuestConfig config;
+  config.qemu.command = {"qemu", "-m", "64M", "-device", "virtio-net-pci,netdev=net0"};
+  EXPECT_THAT(own_copies_findings(config), IsEmpty());
+  for (const char* device :
+       {"virtio-balloon", "virtio-balloon-pci,id=b", "driver=virtio-balloon-pci",
+        R"({"driver":"virtio-balloon-device"})"}) {
+    config.qemu.command.back() = device;
+    const auto findings = own_copies_findings(config);
+    ASSERT_EQ(findings.size(), 1U) << device;
+    EXPECT_EQ(findings[0].word, "device-spoils-checkpoint");
+    const auto maker = make_guest_maker(config);
+    ASSERT_TRUE(maker) << "fine for a guest that shares its memory";
+    const auto standby = (*maker)->standby(StandbyMemory::own_copies);
+    ASSERT_FALSE(standby);
+    EXPECT_EQ(standby.error().word, "device-spoils-checkpoint");
+  }
+}
+
 }  // namespace
 }  // namespace colo::guest

@@ -201,6 +201,23 @@ TEST_F(QemuGuest, RunsAgainAfterAPauseThatWasNotAnsweredInTime) {
   EXPECT_LT((*again)->length(), std::chrono::seconds(4));
 }
 
+TEST_F(QemuGuest, TellsWhetherAllThatCameInWasRead) {
+  auto maker = make_guest_maker(config("alpha"));
+  ASSERT_TRUE(maker) << maker.error().text();
+  auto guest = (*maker)->boot();
+  ASSERT_TRUE(guest) << guest.error().text();
+  ASSERT_TRUE((*guest)->resume());
+  const PacketPort& port = (*guest)->ports()[0];
+  EXPECT_TRUE(all_read(port).value());
+  ::kill((*guest)->process_id(), SIGSTOP);
+  std::string frame(4 + 60, '\0');
+  frame[3] = 60;
+  ASSERT_EQ(::write(port.fd, frame.data(), frame.size()), static_cast<ssize_t>(frame.size()));
+  EXPECT_FALSE(all_read(port).value());
+  ::kill((*guest)->process_id(), SIGCONT);
+  EXPECT_TRUE(wait_until([&] { return all_read(port).value_or(false); }));
+}
+
 TEST_F(QemuGuest, IsSeenToEndWhenItIsKilled) {
   auto maker = make_guest_maker(config("alpha"));
   ASSERT_TRUE(maker) << maker.error().text();

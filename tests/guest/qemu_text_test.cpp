@@ -177,10 +177,17 @@ TEST(MemoryMap, AMemoryFileInSeveralRangesIsOnePiece) {
   const MemoryMap map =
       map_of({"7f0000000000-7f0000100000 rw-s 00000000 00:01 55 /memfd:x (deleted)",
               "7f0000100000-7f0000200000 rw-s 00100000 00:01 55 /memfd:x (deleted)"});
-  EXPECT_EQ(find_file(map, {makedev(0, 1), 55}, 2 << 20), 0x7f0000000000U);
-  EXPECT_FALSE(find_file(map, {makedev(0, 1), 55}, 3 << 20));
-  EXPECT_FALSE(find_file(map, {makedev(0, 1), 56}, 2 << 20));
-  EXPECT_FALSE(find_file(map, {makedev(1, 0), 55}, 2 << 20)) << "of another file system";
+  EXPECT_EQ(find_file(map, {makedev(0, 1), 55}, 2 << 20, true), 0x7f0000000000U);
+  EXPECT_FALSE(find_file(map, {makedev(0, 1), 55}, 3 << 20, true));
+  EXPECT_FALSE(find_file(map, {makedev(0, 1), 56}, 2 << 20, true));
+  EXPECT_FALSE(find_file(map, {makedev(1, 0), 55}, 2 << 20, true)) << "of another file system";
+}
+
+TEST(MemoryMap, AFileMappedPrivatelyIsToldFromOneThatIsShared) {
+  const MemoryMap map = map_of({"7f0000000000-7f0000200000 rw-p 00000000 00:01 55 /dev/shm/x",
+                                "7f1000000000-7f1000200000 rw-s 00000000 00:01 55 /dev/shm/x"});
+  EXPECT_EQ(find_file(map, {makedev(0, 1), 55}, 2 << 20, false), 0x7f0000000000U);
+  EXPECT_EQ(find_file(map, {makedev(0, 1), 55}, 2 << 20, true), 0x7f1000000000U);
 }
 
 TEST(MemoryMap, ALineThatIsNoneIsRefused) {

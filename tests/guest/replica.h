@@ -1,12 +1,25 @@
 // A copy of a guest's memory that is brought up to date with what its scans name.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 #include "guest/guest.h"
 
 namespace colo::guest::test {
+
+// All of a region.
+inline Bytes read_whole(Guest& guest, RegionIndex region) {
+  std::vector<PageIndex> pages(guest.identity().layout[region].pages);
+  std::iota(pages.begin(), pages.end(), PageIndex{0});
+  Bytes bytes(pages.size() * page_bytes);
+  const auto read = guest.read_pages(region, pages, bytes);
+  EXPECT_TRUE(read) << read.error().text();
+  return bytes;
+}
 
 class Replica {
  public:
@@ -22,6 +35,10 @@ class Replica {
     for (RegionIndex region = 0; leave_untouched && region < dirty.size(); ++region) {
       guest.untouched(region).for_each([&](PageIndex page) { dirty[region].clear(page); });
     }
+    return copy(guest, dirty);
+  }
+
+  Result<std::uint64_t> copy(Guest& guest, const DirtyPages& dirty) {
     std::uint64_t copied = 0;
     for (RegionIndex region = 0; region < dirty.size(); ++region) {
       std::vector<PageIndex> pages;
@@ -40,12 +57,10 @@ class Replica {
   // Pages whose content is another than the guest's. REQUIRES: a paused guest.
   [[nodiscard]] std::uint64_t differences(Guest& guest) const {
     std::uint64_t different = 0;
-    Bytes bytes(page_bytes);
     for (RegionIndex region = 0; region < layout_.size(); ++region) {
-      for (PageIndex page = 0; page < layout_[region].pages; ++page) {
-        const bool read = guest.read_pages(region, {&page, 1}, bytes).has_value();
-        if (!read || std::memcmp(bytes.data(), content_[region].data() + page * page_bytes,
-                                 page_bytes) != 0) {
+      const Bytes bytes = read_whole(guest, region);
+      for (std::size_t at = 0; at < bytes.size(); at += page_bytes) {
+        if (std::memcmp(bytes.data() + at, content_[region].data() + at, page_bytes) != 0) {
           ++different;
         }
       }

@@ -157,5 +157,19 @@ TEST(EmbeddedMaker, RefusesMemoryThatItCannotUse) {
   EXPECT_TRUE(make_embedded_maker(config_of(0, {}, ram_pages_min * page_bytes))->boot());
 }
 
+TEST_F(EmbeddedContract, TellsWhetherAllThatCameInWasRead) {
+  const PacketPort& port = guest->ports()[0];
+  EXPECT_TRUE(all_read(port).value());
+  ASSERT_OK(guest->resume());
+  ASSERT_OK(guest->pause());
+  const Bytes half{std::byte{0}, std::byte{0}};  // of a frame's length
+  ASSERT_EQ(::write(port.fd, half.data(), half.size()), 2);
+  // It stands still, so nobody reads.
+  EXPECT_FALSE(all_read(port).value());
+  ASSERT_OK(guest->resume());
+  while (!all_read(port).value_or(false)) std::this_thread::yield();
+  EXPECT_FALSE(all_read({"none", -1}));
+}
+
 }  // namespace
 }  // namespace colo::guest::embedded

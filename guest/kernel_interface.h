@@ -21,6 +21,9 @@ inline constexpr std::uint64_t uffd_features_needed =
 inline constexpr unsigned uffd_user_mode_only = 1;
 
 inline constexpr std::uint64_t page_is_written = std::uint64_t{1} << 1;
+inline constexpr std::uint64_t page_is_file = std::uint64_t{1} << 2;
+inline constexpr std::uint64_t page_is_present = std::uint64_t{1} << 3;
+inline constexpr std::uint64_t page_is_swapped = std::uint64_t{1} << 4;
 inline constexpr std::uint64_t pm_scan_wp_matching = std::uint64_t{1} << 0;
 inline constexpr std::uint64_t pm_scan_check_wpasync = std::uint64_t{1} << 1;
 
