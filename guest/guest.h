@@ -152,8 +152,9 @@ class GuestMaker {
   virtual ~GuestMaker() = default;
   // A guest that is about to start from its beginning: paused; resume() boots it.
   virtual Result<std::unique_ptr<Guest>> boot() = 0;
-  // A guest that waits for memory and device state. With own copies it may be made and loaded while
-  // another such guest of this maker runs; what that one writes is not seen by it.
+  // A guest that waits for memory and device state. With own copies it may be made while another
+  // such guest of this maker runs, whose writes it does not see. That one must have ended before
+  // the memory is written: where it has no copy it would see what is written there.
   virtual Result<std::unique_ptr<Guest>> standby(StandbyMemory memory = StandbyMemory::shared) = 0;
   // Standby guests made from now on have their main memory in this file (guest/memory_file.h), with
   // what is in it; a guest that boots never has. Returns which file it is: another of that name has

@@ -1,7 +1,4 @@
 // Guests with own copies of their memory: what they write is theirs alone.
-#include "guest/own_copies.h"
-
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -16,106 +13,6 @@ using namespace testing;
 std::uint64_t number(const Result<std::uint64_t>& result) {
   EXPECT_TRUE(result) << result.error().text();
   return result.value_or(~std::uint64_t{0});
-}
-
-// A file in memory, filled page by page with its number, mapped privately by this process.
-class PrivateMapping : public ::testing::Test {
- protected:
-  void SetUp() override {
-    fd.reset(::memfd_create("colo-test", MFD_CLOEXEC));
-    ASSERT_EQ(::ftruncate(fd.get(), bytes), 0);
-    for (PageIndex page = 0; page < pages; ++page) {
-      const Bytes content(page_bytes, std::byte(page % 251 + 1));
-      ASSERT_EQ(
-          ::pwrite(fd.get(), content.data(), page_bytes, static_cast<off_t>(page * page_bytes)),
-          static_cast<ssize_t>(page_bytes));
-    }
-    void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd.get(), 0);
-    ASSERT_NE(at, MAP_FAILED);
-    memory = {static_cast<std::byte*>(at), bytes};
-    auto made = OwnCopies::of(::getpid(), reinterpret_cast<std::uint64_t>(at), bytes);
-    ASSERT_TRUE(made) << made.error().text();
-    copies.emplace(std::move(*made));
-  }
-  void TearDown() override { ::munmap(memory.data(), memory.size()); }
-
-  volatile std::byte& first_of(PageIndex page) { return memory[page * page_bytes]; }
-  [[nodiscard]] std::uint64_t pages_of_file() const {
-    struct stat facts {};
-    EXPECT_EQ(::fstat(fd.get(), &facts), 0);
-    return static_cast<std::uint64_t>(facts.st_blocks) * 512 / page_bytes;
-  }
-
-  static constexpr std::uint64_t pages = 24000;
-  static constexpr std::uint64_t bytes = pages * page_bytes;
-  UniqueFd fd;
-  MutableBytes memory;
-  std::optional<OwnCopies> copies;
-};
-
-TEST_F(PrivateMapping, ReadingAPageGivesNoOwnCopyAndWritingDoes) {
-  EXPECT_EQ(number(copies->count()), 0U);
-  for (PageIndex page = 0; page < pages; ++page) ASSERT_TRUE(first_of(page) != std::byte{0});
-  EXPECT_EQ(number(copies->count()), 0U);
-  first_of(7) = first_of(7);  // also with what is there
-  first_of(pages - 1) = std::byte{9};
-  EXPECT_EQ(number(copies->count()), 2U);
-}
-
-// The kernel tells of a walk in parts of 512 ranges, and of where it stopped in an earlier part.
-TEST_F(PrivateMapping, ManyScatteredPagesAreCountedOnce) {
-  std::uint64_t written = 0;
-  for (const std::uint64_t step : {40U, 24U, 8U, 3U, 2U, 1U}) {
-    for (PageIndex page = 0; page < pages; page += step) first_of(page) = std::byte{0};
-    written = 0;
-    for (PageIndex page = 0; page < pages; ++page)
-      written += first_of(page) == std::byte{0} ? 1 : 0;
-    EXPECT_EQ(number(copies->count()), written) << "every " << step;
-  }
-  EXPECT_EQ(written, pages);
-}
-
-TEST_F(PrivateMapping, AnEstimateFollowsTheCount) {
-  EXPECT_EQ(number(copies->estimate()), 0U);
-  for (PageIndex page = 0; page < pages; ++page) {
-    first_of(page) = std::byte{0};
-    if (page % 500 != 0) continue;
-    const auto estimate = copies->estimate();
-    ASSERT_TRUE(estimate);
-    // This process has hardly more memory than at the count before; the kernel counts in lots.
-    EXPECT_NEAR(static_cast<double>(*estimate), static_cast<double>(page + 1),
-                static_cast<double>(page) / 8 + 1200);
-  }
-}
-
-TEST_F(PrivateMapping, WhatIsReleasedStaysInTheCopiesAndTheRestInTheFile) {
-  for (PageIndex page = 0; page < pages; ++page) {
-    if (page % 3 != 0 || page > 20000) first_of(page) = std::byte{0};
-  }
-  const auto own = copies->count();
-  ASSERT_TRUE(own);
-  ASSERT_EQ(pages_of_file(), pages);
-  std::uint64_t released = 0;
-  for (std::uint64_t some = 1; some != 0; released += some) {
-    const auto step = copies->release_behind(fd.get());
-    ASSERT_TRUE(step) << step.error().text();
-    ASSERT_LE(*step, OwnCopies::pages_per_call);
-    some = *step;
-  }
-  EXPECT_EQ(released, *own);
-  EXPECT_EQ(pages_of_file(), pages - *own);
-  EXPECT_EQ(number(copies->count()), *own);
-  for (PageIndex page = 0; page < pages; ++page) {
-    const bool written = page % 3 != 0 || page > 20000;
-    const auto old = std::byte(page % 251 + 1);
-    ASSERT_TRUE(first_of(page) == (written ? std::byte{0} : old)) << page;
-    ASSERT_EQ(memory[page * page_bytes + 1], old) << page;
-  }
-  // Later ones are found wherever they are.
-  first_of(0) = std::byte{1};
-  first_of(19998) = std::byte{1};
-  EXPECT_EQ(number(copies->release_behind(fd.get())), 2U);
-  EXPECT_EQ(number(copies->release_behind(fd.get())), 0U);
 }
 
 class OwnMemory : public ::testing::TestWithParam<bool> {
