@@ -21,7 +21,10 @@ Comparator::Flows::iterator Comparator::flow_of(Round& round, const FlowKey& key
     ask(round, Reason::flows, &key);
     return found;
   }
-  return round.flows.emplace(key, Flow{begin(key), ++serials_, std::nullopt}).first;
+  auto talk = begin(key);
+  surplus_.packets += talk->surplus().packets;  // what is remembered counts too
+  surplus_.bytes += talk->surplus().bytes;
+  return round.flows.emplace(key, Flow{std::move(talk), ++serials_, std::nullopt}).first;
 }
 
 std::unique_ptr<Conversation> Comparator::begin(const FlowKey& key) const {

@@ -72,6 +72,17 @@ TEST(Compare, WhatWasAskedBeforeTheCheckpointMayBeAskedAgain) {
   EXPECT_EQ(guests.asked(), "");
 }
 
+// Found by fuzzing: what a flow remembered was taken from the totals and had never been added.
+TEST(Compare, WhatIsRememberedIsCountedOnce) {
+  TwoGuests guests;
+  guests.both(frames::arp(1, 0x0a000001));
+  guests.checkpoint();
+  guests.both(frames::arp(1, 0x0a000001));
+  guests.checkpoint();
+  EXPECT_EQ(guests.comparator.figures().surplus.packets, 0U);
+  EXPECT_EQ(guests.comparator.figures().surplus.bytes, 0U);
+}
+
 TEST(Compare, UnknownFramesAreComparedWhole) {
   TwoGuests guests;
   guests.primary(frames::raw(0x88cc, "neighbour"));

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <string>
 
 #include "arbiter/etcd_text.h"
 #include "heartbeat/ownership_file.h"
@@ -50,11 +51,45 @@ bool write_etcd_answers(const std::filesystem::path& directory) {
          with("refused", R"({"error":"etcdserver: no leader","message":"x","code":14})");
 }
 
+// Long sequences of steps as compare_fuzz.cpp and rewriter_fuzz.cpp read them; the fuzzers take it
+// from there.
+bool write_guests(const std::filesystem::path& directory) {
+  std::filesystem::create_directories(directory / "compare");
+  std::filesystem::create_directories(directory / "rewriter");
+  const auto number = [](unsigned value) { return static_cast<std::byte>(value); };
+  bool good = true;
+  for (unsigned seed = 1; seed <= 4; ++seed) {
+    Bytes stream, rewritten;
+    for (unsigned i = 0; i < 60; ++i) {
+      // Both guests say pieces of one stream, one of them a little ahead.
+      const unsigned place = i / 2 * seed % 40;
+      for (const unsigned value : {i % 3, i % 2 == 0 ? 1U : 120U, 0xf0U, place, 1U, 3 + i % 9}) {
+        stream.push_back(number(value));
+      }
+      if (i % 20 == 19) {  // a cut, its commit, the replica runs
+        for (const unsigned value : {1U, 220U, 1U, 230U, 1U, 243U}) stream.push_back(number(value));
+      }
+      // A SYN out, an answer in, data both ways, a takeover in the middle.
+      const unsigned flags = i % 8 == 0 ? 0x12 : 0x10;
+      for (const unsigned value : {1U, i == 30 ? 1U : 40 + i % 2, i / 8 * 2}) {
+        rewritten.push_back(number(value));
+      }
+      for (unsigned j = 0; j < 8; ++j) rewritten.push_back(number(seed * i + j));
+      for (const unsigned value : {flags, i % 4}) rewritten.push_back(number(value));
+      for (unsigned j = 0; j < 8; ++j) rewritten.push_back(number(j));
+    }
+    const std::string name = "sequence-" + std::to_string(seed);
+    good = good && write(directory / "compare" / name, stream) &&
+           write(directory / "rewriter" / name, rewritten);
+  }
+  return good;
+}
+
 bool write_all(const std::filesystem::path& directory) {
   for (const char* program : {"wire_decoder", "wire_messages", "wire_pages"}) {
     std::filesystem::create_directories(directory / program);
   }
-  bool good = write_etcd_answers(directory / "etcd_answers");
+  bool good = write_etcd_answers(directory / "etcd_answers") && write_guests(directory);
   Bytes stream;
   std::uint64_t sequence = 0;
   for (const auto& [kind, alone] : samples::frames()) {
