@@ -1,5 +1,6 @@
 // Real QEMUs that map their memory copy-on-write: what they write, what they leave alone, and how
 // they are replaced, tracked, read and freed of what they hide.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -34,6 +35,9 @@ class QemuOwnCopies : public BusyGuestTest, public ::testing::WithParamInterface
     if (GetParam()) {
       const auto used = beta_->use_memory_file(file_);
       ASSERT_TRUE(used) << used.error().text();
+      // Gone with the test, however that ends; its makers need no name any more.
+      file_fd_.reset(::open(file_.c_str(), O_RDONLY | O_CLOEXEC));
+      fs::remove(file_);
     }
     auto primary = alpha_->boot();
     ASSERT_TRUE(primary) << primary.error().text();
@@ -47,7 +51,6 @@ class QemuOwnCopies : public BusyGuestTest, public ::testing::WithParamInterface
     running_.reset();
     spare_.reset();
     primary_.reset();
-    fs::remove(file_);
     BusyGuestTest::TearDown();
   }
 
@@ -65,6 +68,10 @@ class QemuOwnCopies : public BusyGuestTest, public ::testing::WithParamInterface
     spare_ = std::move(*spare);
     EXPECT_EQ(spare_->identity().layout, primary_->identity().layout);
     expect_own(*spare_, 0);
+  }
+
+  static bool same(ByteView a, ByteView b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
   }
 
   static void expect_own(Guest& guest, std::uint64_t pages) {
@@ -86,7 +93,7 @@ class QemuOwnCopies : public BusyGuestTest, public ::testing::WithParamInterface
     if (running_) {
       // All the time until now the memory was the last checkpoint, bit by bit.
       const MutableBytes memory = spare_->mapping(0);
-      ASSERT_TRUE(std::equal(memory.begin(), memory.end(), flushed_.begin(), flushed_.end()));
+      ASSERT_TRUE(same(memory, flushed_));
       ::kill(running_->process_id(), SIGKILL);
       running_.reset();
     }
@@ -155,13 +162,12 @@ class QemuOwnCopies : public BusyGuestTest, public ::testing::WithParamInterface
     return primary_->identity().layout[0].pages * page_bytes;
   }
   void expect_as_qemu_says(const Bytes& content) const {
-    const Bytes told = told_by_qemu();
-    EXPECT_TRUE(std::equal(told.begin(), told.end(),
-                           content.begin() + static_cast<std::ptrdiff_t>(overlaid), content.end()));
+    EXPECT_TRUE(same(told_by_qemu(), ByteView(content).subspan(overlaid)));
   }
 
   static constexpr std::uint64_t overlaid = 1 << 20;
   const fs::path file_ = "/dev/shm/colo-own-copies-" + std::to_string(::getpid());
+  UniqueFd file_fd_;
   std::unique_ptr<GuestMaker> alpha_, beta_;
   std::unique_ptr<Guest> primary_, spare_, running_;
   std::unique_ptr<Replica> replica_;
@@ -173,7 +179,7 @@ INSTANTIATE_TEST_SUITE_P(Memory, QemuOwnCopies, ::testing::Bool(),
 
 TEST_P(QemuOwnCopies, AReplicaIsReplacedAgainAndAgainAndTheCheckpointStaysWhatItWas) {
   make_spare();
-  for (int round = 0; round < 4; ++round) {
+  for (int round = 0; round < 3; ++round) {
     replace();
     ASSERT_FALSE(HasFatalFailure());
     run_a_while();
@@ -183,8 +189,8 @@ TEST_P(QemuOwnCopies, AReplicaIsReplacedAgainAndAgainAndTheCheckpointStaysWhatIt
     ASSERT_FALSE(HasFatalFailure());
     EXPECT_TRUE(running_->mapping(0).empty());
     const MutableBytes memory = spare_->mapping(0);
-    EXPECT_TRUE(std::equal(memory.begin(), memory.end(), flushed_.begin(), flushed_.end()));
-    EXPECT_NE(read_whole(*running_, 0), flushed_);
+    EXPECT_TRUE(same(memory, flushed_));
+    EXPECT_FALSE(same(read_whole(*running_, 0), flushed_));
     expect_own(*spare_, 0);
   }
 }
@@ -203,7 +209,7 @@ TEST_P(QemuOwnCopies, IsTrackedAndReadAsAPrimary) {
   EXPECT_EQ(*first, running_->identity().memory_bytes() / page_bytes);
   EXPECT_EQ(running_->untouched(0).count(), 0U) << "a hole in the file says nothing of the guest";
   std::uint64_t followed = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 60; ++i) {
     const auto count = copy.follow(*running_);
     ASSERT_TRUE(count) << count.error().text();
     followed += *count;
@@ -244,7 +250,7 @@ TEST_P(QemuOwnCopies, WhatItHidesIsGivenBackWhileItRunsAndItsContentStays) {
   Replica copy(running_->identity().layout);
   ASSERT_TRUE(copy.follow(*running_));
   std::uint64_t released = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 60; ++i) {
     const auto some = running_->release_hidden();
     ASSERT_TRUE(some) << some.error().text();
     released += *some;
@@ -254,7 +260,7 @@ TEST_P(QemuOwnCopies, WhatItHidesIsGivenBackWhileItRunsAndItsContentStays) {
   if (GetParam()) {
     // It was set aside whole.
     struct stat facts {};
-    ASSERT_EQ(::stat(file_.c_str(), &facts), 0);
+    ASSERT_EQ(::fstat(file_fd_.get(), &facts), 0);
     EXPECT_LE(static_cast<std::uint64_t>(facts.st_blocks) * 512,
               main_bytes() - released * page_bytes + (2U << 20));
   }
@@ -266,7 +272,7 @@ TEST_P(QemuOwnCopies, WhatItHidesIsGivenBackWhileItRunsAndItsContentStays) {
     ASSERT_TRUE(some) << some.error().text();
     if (*some == 0) break;
   }
-  EXPECT_EQ(read_whole(*running_, 0), before);
+  EXPECT_TRUE(same(read_whole(*running_, 0), before));
   EXPECT_EQ(copy.differences(*running_), 0U);
   expect_as_qemu_says(before);
   ASSERT_TRUE(running_->resume());
