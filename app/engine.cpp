@@ -83,7 +83,7 @@ Result<void> Engine::open() {
   };
   gate_handlers.trouble = [](const Error& error) { spdlog::error("network: {}", error.text()); };
   auto gate = io::PacketGate::start(std::move(outside),
-                                    {config.limits.hold_packets, config.limits.hold_bytes},
+                                    {{config.limits.hold_packets, config.limits.hold_bytes}},
                                     std::move(gate_handlers));
   if (!gate) return fail(gate.error());
   host_.gate = std::move(*gate);

@@ -65,10 +65,10 @@ std::size_t OutsideEnd::drop_waiting() {
   return dropped;
 }
 
-std::optional<ByteView> OutsideEnd::receive(MutableBytes space) {
+std::optional<MutableBytes> OutsideEnd::receive(MutableBytes space) {
   if (gone_) return std::nullopt;
   const ssize_t count = ::read(port_.fd.get(), space.data(), space.size());
-  if (count > 0) return ByteView(space).first(static_cast<std::size_t>(count));
+  if (count > 0) return space.first(static_cast<std::size_t>(count));
   if (count < 0 && port_is_down(errno)) {
     gone_ = errno != EIO;
     down(errno);

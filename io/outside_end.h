@@ -26,7 +26,7 @@ class OutsideEnd {
   void leave();
 
   // One frame from outside into `space`; nothing: none there now.
-  std::optional<ByteView> receive(MutableBytes space);
+  std::optional<MutableBytes> receive(MutableBytes space);
 
   [[nodiscard]] const std::string& port() const { return port_.port; }
   // -1: the port can give no more frames.

@@ -33,7 +33,7 @@ class Gate : public testing::Test {
       ASSERT_TRUE(port.has_value()) << port.error().text();
       outside.push_back(std::move(*port));
     }
-    auto started = PacketGate::start(std::move(outside), limits,
+    auto started = PacketGate::start(std::move(outside), {limits},
                                      {[this] { ++full_; },
                                       [this](const Error& error) {
                                         const std::lock_guard lock(mutex_);
