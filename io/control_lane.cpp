@@ -50,6 +50,11 @@ class LaneCore : public std::enable_shared_from_this<LaneCore> {
                              " bytes wait to be sent"}});
     }
     flush();
+    crowded_ = crowded_ || queued_bytes() >= control_room_bytes;
+  }
+
+  [[nodiscard]] std::size_t queued_bytes() const {
+    return tls_.output().size() + (writing_ ? sending_.size() - sent_bytes_ : 0);
   }
 
   void close() {
@@ -121,12 +126,23 @@ class LaneCore : public std::enable_shared_from_this<LaneCore> {
     if (over_ && !closing_) return;
     if (error) return closing_ ? shut() : end(socket_ended(error, peer_));
     sent_bytes_ += count;
-    if (sent_bytes_ < sending_.size()) return write_some();
+    if (sent_bytes_ < sending_.size()) {
+      write_some();
+      return tell_room();
+    }
     writing_ = false;
     if (closing_) return say_rest();
     deadline_ = Clock::time_point::max();
     timer_.cancel();
     flush();
+    tell_room();
+  }
+
+  void tell_room() {
+    if (over_ || !crowded_ || queued_bytes() >= control_room_bytes) return;
+    crowded_ = false;
+    const auto handlers = handlers_;  // it may close the lane, which lets go of them
+    if (handlers && handlers->room) handlers->room();
   }
 
   void arm_timer() {
@@ -208,6 +224,7 @@ class LaneCore : public std::enable_shared_from_this<LaneCore> {
   std::uint64_t sent_ = 0;      // frames
   Clock::time_point deadline_ = Clock::time_point::max();
   bool writing_ = false;
+  bool crowded_ = false;  // since `room` was called last
   bool closing_ = false;
   bool over_ = false;  // ended or closed: no handler is called any more
 };
@@ -218,6 +235,7 @@ class AsioControlLane : public ControlLane {
   ~AsioControlLane() override { core_->abandon(); }
   void start(Handlers handlers) override { core_->start(std::move(handlers)); }
   [[nodiscard]] std::string peer_address() const override { return core_->peer(); }
+  [[nodiscard]] std::size_t queued_bytes() const override { return core_->queued_bytes(); }
   void close() override { core_->close(); }
 
  protected:

@@ -114,7 +114,7 @@ class Gate : public PacketGate {
   std::uint64_t frames_in_ = 0;
   std::uint64_t dropped_in_ = 0;
   std::uint64_t replica_sent_ = 0;
-  std::uint64_t turn_ = 0;                // grows whenever the descriptors change
+  std::uint64_t turn_ = 0;                 // grows whenever the descriptors change
   Instant asleep_until_ = Instant::max();  // the thread, unless it is woken
   bool told_full_ = false;
   bool told_flows_ = false;

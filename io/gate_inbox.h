@@ -28,8 +28,8 @@ class GateInbox {
   void open(Epoch tag);
   // It is over; what waits for later ones goes on waiting.
   void close();
-  // Of the incarnations to come nothing is known any more, so their tags may be any. The running one
-  // goes on.
+  // Of the incarnations to come nothing is known any more, so their tags may be any. The running
+  // one goes on.
   void forget();
   // The running one became the guest: what came for it is still given, and nothing is taken more.
   void settle();
@@ -53,7 +53,7 @@ class GateInbox {
   std::vector<std::deque<Bytes>> now_;  // by port
   std::deque<Later> later_;
   std::optional<Epoch> running_;
-  Epoch over_{0};       // incarnations up to here are over
+  Epoch over_{0};         // incarnations up to here are over
   bool foreign_ = false;  // the running one's tag is of an earlier session
   std::size_t packets_ = 0, bytes_ = 0;
   std::uint64_t late_ = 0;

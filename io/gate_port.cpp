@@ -1,8 +1,8 @@
 #include "io/gate_port.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
+
+#include "guest/guest.h"
 
 namespace colo::io {
 
@@ -26,9 +26,7 @@ void GatePort::finish_write() {
 
 bool GatePort::all_read() const {
   if (!has_guest()) return true;
-  int unread = 0;
-  // Of a Unix socket: the memory that unread bytes occupy. Only zero has a meaning of its own.
-  return !stream.write_pending() && ::ioctl(inside, SIOCOUTQ, &unread) == 0 && unread == 0;
+  return !stream.write_pending() && guest::all_read({outside.port(), inside}).value_or(false);
 }
 
 }  // namespace colo::io

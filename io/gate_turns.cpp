@@ -107,8 +107,8 @@ void Gate::from_guest(std::size_t index, Bytes frame) {
 // False: nothing more to read now.
 bool Gate::read_inside(std::size_t index) {
   GatePort& port = ports_[index];
-  const auto state = port.stream.read(
-      port.inside, [&](Bytes frame) { from_guest(index, std::move(frame)); });
+  const auto state =
+      port.stream.read(port.inside, [&](Bytes frame) { from_guest(index, std::move(frame)); });
   if (!state) {
     troubles_.push_back(state.error());
     port.inside = -1;

@@ -46,10 +46,15 @@ class ControlLane : public std::enable_shared_from_this<ControlLane> {
   struct Handlers {
     std::function<void(const wire::Frame&)> frame;
     std::function<void(const LaneEnd&)> ended;  // once; nothing is called after it
+    // queued_bytes() was at control_room_bytes or past it, and is below it again.
+    std::function<void()> room = {};
   };
   virtual ~ControlLane() = default;
   virtual void start(Handlers handlers) = 0;
   [[nodiscard]] virtual std::string peer_address() const = 0;
+  // What was sent and the network has not taken yet. Whoever feeds frames that can wait stops at
+  // control_room_bytes (io/control_lane.h), and goes on when `room` is called.
+  [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
   // Sends what was queued (bounded by a second), then closes. `ended` is not called for it.
   virtual void close() = 0;
 

@@ -60,10 +60,10 @@ struct PortFrame {
 };
 
 struct GateLimits {
-  compare::HoldLimits hold;
-  compare::ComparatorLimits compare;
-  compare::RewriterLimits rewriter;
-  InboxLimits inbox;
+  compare::HoldLimits hold = {};
+  compare::ComparatorLimits compare = {};
+  compare::RewriterLimits rewriter = {};
+  InboxLimits inbox = {};
 };
 
 struct GateFigures {
@@ -113,8 +113,8 @@ class PacketGate {
   virtual ~PacketGate() = default;
 
   // Opens both directions. REQUIRES: a port for each outside port; no replica is open. The fds stay
-  // the guest's; the gate must be closed before they are. A guest that was open before goes on as it was, its
-  // connections still rewritten if they were.
+  // the guest's; the gate must be closed before they are. A guest that was open before goes on as
+  // it was, its connections still rewritten if they were.
   virtual void open(std::span<const InsidePort> inside) = 0;
   // Frames held stay held until release() after a further open(), or drop_held().
   virtual void close() = 0;

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "io/control_lane.h"
 #include "tests/io/support.h"
 
 namespace colo::io::test {
@@ -165,6 +166,34 @@ TEST_P(Lanes, AQueueWithoutBoundIsRefused) {
   ASSERT_TRUE(run_until(loop_, [&] { return !primary.ends.empty(); }));
   EXPECT_EQ(primary.ends[0].error.word, "lane-full");
   EXPECT_FALSE(primary.ends[0].certain);
+}
+
+TEST_P(Lanes, SaysWhatIsQueuedAndWhenThereIsRoomAgain) {
+  Server server(loop_, options_);
+  End primary, secondary;
+  ASSERT_TRUE(connect(server, primary, secondary));
+  int room = 0;
+  primary.lane->start({[](auto&&) {}, [](auto&&) {},
+                       [&] {
+                         ++room;
+                         EXPECT_LT(primary.lane->queued_bytes(), control_room_bytes);
+                       }});
+  EXPECT_EQ(primary.lane->queued_bytes(), 0U);
+  int sent = 0;
+  // The loop does not run meanwhile, so nothing leaves the queue.
+  while (primary.lane->queued_bytes() < control_room_bytes) {
+    primary.lane->send(wire::Goodbye{std::string(1000, 'x')}, {}, {});
+    ++sent;
+  }
+  EXPECT_GT(sent, 256);
+  secondary.start();
+  ASSERT_TRUE(run_until(loop_, [&] { return room == 1 && primary.lane->queued_bytes() == 0; }));
+  // Less than that is nobody's concern.
+  primary.lane->send(wire::Goodbye{"last"}, {}, {});
+  ASSERT_TRUE(run_until(
+      loop_, [&] { return !secondary.reasons.empty() && secondary.reasons.back() == "last"; }));
+  EXPECT_EQ(room, 1);
+  EXPECT_TRUE(primary.ends.empty());
 }
 
 TEST_P(Lanes, ALaneThatEndedBeforeItWasStartedSaysSoWhenItIs) {

@@ -5,71 +5,14 @@
 
 #include <atomic>
 #include <filesystem>
-#include <mutex>
 #include <thread>
 
-#include "tests/io/card.h"
+#include "tests/io/gate_stage.h"
 
 namespace colo::io::test {
 namespace {
 
-constexpr Epoch first{1}, second{2}, third{3};
-
-class Gate : public testing::Test {
- protected:
-  Gate() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "colo-gate-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-    cards_.push_back(std::make_unique<Card>(directory_, "net0"));
-  }
-  ~Gate() override {
-    gate_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-  void start(compare::HoldLimits limits = {}) {
-    std::vector<OutsidePort> outside;
-    for (const auto& card : cards_) {
-      auto port = open_outside(card->name, card->spec());
-      ASSERT_TRUE(port.has_value()) << port.error().text();
-      outside.push_back(std::move(*port));
-    }
-    auto started = PacketGate::start(std::move(outside), {limits},
-                                     {[this] { ++full_; },
-                                      [this](const Error& error) {
-                                        const std::lock_guard lock(mutex_);
-                                        troubles_.push_back(error.word);
-                                      }});
-    ASSERT_TRUE(started.has_value());
-    gate_ = std::move(*started);
-  }
-  void open() {
-    std::vector<InsidePort> inside;
-    for (const auto& card : cards_) inside.push_back({card->name, card->inside.get()});
-    gate_->open(inside);
-  }
-  void start_holding(compare::HoldLimits limits = {}) {
-    start(limits);
-    open();
-    gate_->hold(first);
-  }
-  bool holds(std::size_t packets) {
-    return wait_until([&] { return gate_->figures().held_packets == packets; });
-  }
-  bool in_trouble(const std::string& word) {
-    return wait_until([&] {
-      const std::lock_guard lock(mutex_);
-      return std::find(troubles_.begin(), troubles_.end(), word) != troubles_.end();
-    });
-  }
-  Card& card() { return *cards_.front(); }
-
-  std::filesystem::path directory_;
-  std::vector<std::unique_ptr<Card>> cards_;
-  std::atomic<int> full_ = 0;
-  std::mutex mutex_;
-  std::vector<std::string> troubles_;
-  std::unique_ptr<PacketGate> gate_;
-};
+using Gate = GateStage;
 
 TEST_F(Gate, LetsNothingOutBeforeItsEpochIsReleased) {
   start_holding();
@@ -210,7 +153,7 @@ TEST_F(Gate, OpenedAgainOnAnotherSocketStartsWithANewFrame) {
 }
 
 TEST_F(Gate, AtItsBoundAsksForACheckpointAndLosesNothing) {
-  start_holding({64, 1U << 20});
+  start_holding({{64, 1U << 20}});
   constexpr int count = 20000;
   std::thread guest([&] {
     for (int i = 0; i < count; ++i) card().guest_sends("frame " + std::to_string(i));
