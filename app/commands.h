@@ -40,7 +40,7 @@ struct Selected {
 [[nodiscard]] int command_status(const Target& target, bool json);
 // checkpoint, switchover, takeover, give-back
 [[nodiscard]] int command_tell(const Target& target, Command command);
-// assignment: "delay=50ms", "peer=10.0.0.2:7700", "peer-heartbeat=10.0.0.2:7701"
+// assignment: "delay=50ms", "mode=auto", "peer=10.0.0.2:7700", "peer-heartbeat=10.0.0.2:7701"
 [[nodiscard]] int command_set(const Target& target, const std::string& assignment);
 
 }  // namespace colo::app

@@ -28,7 +28,22 @@ void render_host(std::ostream& out, const HostConfig& host) {
       << '\n';
 }
 
+void render_colo(std::ostream& out, const ColoSettings& colo) {
+  out << "colo.max_interval = " << duration_text(colo.max_interval) << '\n'
+      << "colo.min_interval = " << duration_text(colo.min_interval) << '\n'
+      << "colo.silence = " << duration_text(colo.silence) << '\n'
+      << "colo.behind = " << duration_text(colo.behind) << '\n'
+      << "colo.cache = " << (colo.mirror ? "mirror" : "bounded") << '\n';
+  if (!colo.mirror) {
+    out << "colo.diverged_limit = " << size_text(colo.diverged_bytes) << '\n';
+  }
+}
+
 }  // namespace
+
+std::uint64_t ColoSettings::diverged_limit(std::uint64_t guest_memory_bytes) const {
+  return mirror ? guest_memory_bytes : std::min(diverged_bytes, guest_memory_bytes);
+}
 
 std::string Address::text() const {
   const bool version6 = ip.find(':') != std::string::npos;
@@ -69,7 +84,7 @@ std::string Config::canonical() const {
   out << "name = " << counted(name) << '\n'
       << "first_primary = " << counted(first_primary) << '\n'
       << "delay = " << duration_text(delay) << '\n'
-      << "mode = " << counted(mode) << '\n'
+      << "mode = " << counted(word(mode)) << '\n'
       << "tls = " << (tls ? "true" : "false") << '\n'
       << "guest.kind = " << counted(guest.kind) << '\n';
   if (guest.kind == "qemu") {
@@ -91,6 +106,7 @@ std::string Config::canonical() const {
       << "heartbeat.head_start = " << duration_text(heartbeat.head_start) << '\n'
       << "heartbeat.grace = " << duration_text(heartbeat.grace) << '\n';
   render_arbiter(out, *this);
+  render_colo(out, colo);
   out << "limits.hold_packets = " << limits.hold_packets << '\n'
       << "limits.hold_bytes = " << size_text(limits.hold_bytes) << '\n'
       << "limits.staged = " << size_text(limits.staged_bytes) << '\n'

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/mode.h"
 #include "arbiter/settings.h"
 #include "base/result.h"
 #include "base/types.h"
@@ -71,11 +72,24 @@ struct Limits {
   Duration stream_timeout = std::chrono::seconds(5);
 };
 
+// Of the modes "colo" and "auto"; also where the file says "periodic", for `colo set mode=`.
+struct ColoSettings {
+  Duration max_interval = std::chrono::seconds(10);  // between checkpoints, where all is equal
+  Duration min_interval = std::chrono::milliseconds(20);
+  Duration silence = std::chrono::milliseconds(200);  // before it counts as a difference
+  Duration behind = std::chrono::seconds(2);          // before the replica counts as lost
+  // Of the guest's memory, how much the replica may overwrite between two checkpoints.
+  std::uint64_t diverged_bytes = 256ULL << 20;
+  bool mirror = false;  // all of it
+  // Never more than there is.
+  [[nodiscard]] std::uint64_t diverged_limit(std::uint64_t guest_memory_bytes) const;
+};
+
 struct Config {
   std::string name;
   std::string first_primary;
   Duration delay = std::chrono::milliseconds(100);
-  std::string mode = "periodic";
+  Mode mode = Mode::periodic;
   std::filesystem::path key_file;
   bool tls = true;
   std::filesystem::path run_directory = "/run/colo";
@@ -88,6 +102,7 @@ struct Config {
   HeartbeatSettings heartbeat;
   arbiter::Settings arbiter;
   Limits limits;
+  ColoSettings colo;
 
   // Null when the name is neither of the two.
   [[nodiscard]] const HostConfig* find_host(std::string_view host) const;

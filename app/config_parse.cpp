@@ -31,6 +31,18 @@ constexpr DurationBounds pause_bounds{
     10ms, 60s, "shorter, no checkpoint fits; longer, the guest's clients give up"};
 constexpr DurationBounds stream_bounds{
     100ms, 600s, "shorter takes a busy link for a lost one; longer holds output back"};
+constexpr DurationBounds max_interval_bounds{
+    100ms, 300s,
+    "shorter is what mode \"periodic\" is for; longer, one checkpoint grows too large"};
+constexpr DurationBounds min_interval_bounds{
+    5ms, 10s,
+    "shorter, the guest mostly stands still; longer, each reply that differs waits so long"};
+constexpr DurationBounds silence_bounds{
+    10ms, 60s, "shorter takes a slow replica for another one; longer, a reply waits that long"};
+constexpr DurationBounds behind_bounds{
+    100ms, 600s, "shorter takes a busy replica for a lost one; longer, replies wait for it"};
+constexpr NumberBounds diverged_bounds{
+    1ULL << 20, 16ULL << 40, "less asks for checkpoints all the time; more than any guest has"};
 constexpr NumberBounds hold_packets_bounds{
     64, 1ULL << 20, "fewer stops the guest's network at once; more is memory that never drains"};
 constexpr NumberBounds hold_bytes_bounds{
@@ -50,6 +62,53 @@ void read_limits(TableReader& top, Limits& limits, Problems& problems) {
   table.size("staged", Need::optional, staged_bounds, limits.staged_bytes);
   table.duration("pause_max", Need::optional, pause_bounds, limits.pause_max);
   table.duration("stream_timeout", Need::optional, stream_bounds, limits.stream_timeout);
+  table.finish();
+}
+
+void read_cache(TableReader& table, ColoSettings& colo, Problems& problems) {
+  std::string cache = "bounded";
+  const auto line = table.text("cache", Need::optional, cache);
+  if (cache != "bounded" && cache != "mirror") {
+    problems.add(line,
+                 {"unknown-cache", "there is no cache \"" + cache + "\"",
+                  R"(write "bounded", or "mirror", which may take the guest's memory twice)"});
+    return;  // whether a limit belongs here is not known
+  }
+  colo.mirror = cache == "mirror";
+  if (colo.mirror) {
+    table.refuse("diverged_limit", "has no meaning where the cache is a mirror",
+                 "remove it, or write cache = \"bounded\"");
+    return;
+  }
+  table.size("diverged_limit", Need::optional, diverged_bounds, colo.diverged_bytes);
+}
+
+// One setting that must not be below another: where both are read, and why.
+void at_least(Problems& problems, std::uint32_t line, const std::string& what, Duration value,
+              const std::string& least_name, Duration least, const char* why) {
+  if (value >= least) return;
+  problems.add(line, {"out-of-bounds",
+                      what + " is " + duration_text(value) + ", " + least_name + " is " +
+                          duration_text(least),
+                      why});
+}
+
+void read_colo(TableReader& top, ColoSettings& colo, Problems& problems) {
+  const TomlNode* node = top.table("colo", Need::optional);
+  if (node == nullptr) return;
+  TableReader table(*node, "colo", problems);
+  const auto max_line =
+      table.duration("max_interval", Need::optional, max_interval_bounds, colo.max_interval);
+  const auto min_line =
+      table.duration("min_interval", Need::optional, min_interval_bounds, colo.min_interval);
+  const auto silence_line = table.duration("silence", Need::optional, silence_bounds, colo.silence);
+  const auto behind_line = table.duration("behind", Need::optional, behind_bounds, colo.behind);
+  at_least(problems, max_line != 0 ? max_line : min_line, "`colo.max_interval`", colo.max_interval,
+           "`colo.min_interval`", colo.min_interval, "the longest cannot be below the shortest");
+  at_least(problems, behind_line != 0 ? behind_line : silence_line, "`colo.behind`", colo.behind,
+           "`colo.silence`", colo.silence,
+           "raise it: a replica that is slow costs a checkpoint first, and only then itself");
+  read_cache(table, colo, problems);
   table.finish();
 }
 
@@ -131,10 +190,12 @@ void read_top(TableReader& top, Config& config, Problems& problems) {
     problems.add(line, {"bad-name", "`name` is \"" + config.name + "\"", guest_name_rule});
   }
   top.duration("delay", Need::optional, delay_bounds, config.delay);
-  if (const auto line = top.text("mode", Need::optional, config.mode);
-      line != 0 && config.mode != "periodic") {
-    problems.add(line, {"unknown-mode", "there is no mode \"" + config.mode + "\"",
-                        "write \"periodic\", the only mode there is today"});
+  std::string mode_text = word(config.mode);
+  const auto mode_line = top.text("mode", Need::optional, mode_text);
+  if (const auto mode = parse_mode(mode_text)) {
+    config.mode = *mode;
+  } else {
+    problems.add(mode_line, mode.error());
   }
   top.absolute_path("key_file", Need::required, config.key_file);
   top.boolean("tls", Need::optional, config.tls);
@@ -159,6 +220,7 @@ ConfigResult<Config> parse_config(std::string_view text) {
   read_heartbeat(top, config.heartbeat, problems);
   read_arbiter(top, config, problems);
   read_limits(top, config.limits, problems);
+  read_colo(top, config.colo, problems);
   top.finish();
   if (!problems.empty()) return tl::unexpected(problems.take());
   return config;

@@ -338,7 +338,7 @@ Reply Engine::status() const {
   status.state = waiting_.next.empty() ? State::starting : State::waiting;
   status.reason = waiting_.reason;
   status.next = waiting_.next;
-  status.mode = host_.config.mode;
+  status.mode = word(host_.config.mode);
   status.tls = host_.config.tls;
   status.unsafe = host_.config.arbiter.kind == arbiter::Kind::none;
   status.delay_ms = std::chrono::duration<double, std::milli>(host_.config.delay).count();

@@ -122,6 +122,13 @@ Reply PrimarySide::command(const Request& request) {
       reply.message = "a checkpoint is being taken";
       return reply;
     case Command::set: {
+      if (request.key == "mode") {
+        const auto mode = parse_mode(request.value);
+        const auto possible = mode ? mode_available(*mode) : Result<void>(fail(mode.error()));
+        if (!possible) reply.error = possible.error();
+        reply.message = "mode is " + request.value + until_the_engine_ends;
+        return reply;
+      }
       const auto delay = parse_delay(request.value);
       reply.error = delay ? feed(primary::DelaySet{*delay}) : delay.error();
       reply.message = "delay is " + request.value + until_the_engine_ends;

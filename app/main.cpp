@@ -37,7 +37,8 @@ class CommandLine {
                      [this] { return command_set(target_, assignment_); });
     set->add_option(
            "assignment", assignment_,
-           "delay=50ms: between checkpoints; peer=IP:PORT: where this host dials the other; "
+           "delay=50ms: between checkpoints; mode=periodic|colo|auto: what replies wait for; "
+           "peer=IP:PORT: where this host dials the other; "
            "peer-heartbeat=IP:PORT[,IP:PORT...]: one for each link. Until the engine ends")
         ->required();
     add_drill();

@@ -26,6 +26,9 @@ Result<Setting> parse_setting(const std::string& key, const std::string& value) 
   if (key == "delay") {
     return parse_delay(value).map([](Duration delay) { return Setting{DelaySetting{delay}}; });
   }
+  if (key == "mode") {
+    return parse_mode(value).map([](Mode mode) { return Setting{ModeSetting{mode}}; });
+  }
   if (key == "peer") {
     return parse_address(value).map(
         [](const Address& address) { return Setting{PeerSetting{address}}; });
@@ -35,7 +38,7 @@ Result<Setting> parse_setting(const std::string& key, const std::string& value) 
         [](std::vector<Address> links) { return Setting{PeerHeartbeatSetting{std::move(links)}}; });
   }
   return fail("unknown-key", "\"" + key + "\" cannot be set while the guest runs",
-              nearest_hint(key, {"delay", "peer", "peer-heartbeat"}));
+              nearest_hint(key, {"delay", "mode", "peer", "peer-heartbeat"}));
 }
 
 }  // namespace colo::app

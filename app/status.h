@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -64,8 +65,21 @@ struct DirtyPageFigures {
   std::uint64_t p50 = 0, max = 0;
 };
 
+// How often for each reason, in the order in which they shall be read; a JSON object.
+using Counts = std::vector<std::pair<std::string, std::uint64_t>>;
+
+// What a mode comes to at the moment: "auto" holds periodically where the guests differ too often,
+// and no replica is compared with before it runs.
+struct EffectiveMode {
+  std::string mode;                           // "periodic", "colo"
+  std::string reason;                         // why it is not what was configured; else empty
+  std::optional<std::int64_t> since_unix_ns;  // with a reason
+  std::optional<double> left_ms;              // until it is tried again
+};
+
 struct CheckpointStatus {
   std::uint64_t committed = 0;
+  Counts by_reason;  // why they were taken
   std::optional<PauseFigures> pause_ms;
   std::optional<DirtyPageFigures> dirty_pages;
   std::uint64_t sent_bytes = 0;
@@ -74,6 +88,23 @@ struct CheckpointStatus {
 struct HoldStatus {
   std::uint64_t packets = 0, bytes = 0;
   std::optional<double> oldest_ms;  // none: nothing is held
+};
+
+// Primary: what both guests said. equal: frames that left because of it; different: checkpoints
+// that were asked for, by reason.
+struct CompareStatus {
+  std::uint64_t equal = 0;
+  Counts different;
+  std::uint64_t held_packets = 0;   // wait for the other guest to say the same
+  std::optional<double> oldest_ms;  // none: nothing waits
+};
+
+// Secondary: the guest that runs beside the primary's. Its diverged pages are those it wrote
+// itself; the checkpoint's content of each is kept besides (preimage_bytes), up to limit_bytes.
+struct ReplicaStatus {
+  bool running = false;
+  std::uint64_t epoch = 0;  // the checkpoint that it went on from
+  std::uint64_t diverged_pages = 0, preimage_bytes = 0, limit_bytes = 0;
 };
 
 struct CacheStatus {
@@ -106,8 +137,9 @@ struct Status {
   State state = State::starting;
   std::string step;  // of a state that has steps, "loading"; else empty
   std::string reason;
-  std::string next;  // a command to run, or empty
-  std::string mode = "periodic";
+  std::string next;                             // a command to run, or empty
+  std::string mode = "periodic";                // as configured or set: "periodic", "colo", "auto"
+  std::optional<EffectiveMode> effective_mode;  // none: nothing is protected by any
   double delay_ms = 0;
   bool tls = true;
   bool unsafe = false;  // no arbiter: a cut lets both hosts speak
@@ -118,7 +150,9 @@ struct Status {
   std::optional<InitialCopy> initial_copy;
   std::optional<CheckpointStatus> checkpoints;
   std::optional<HoldStatus> hold;
+  std::optional<CompareStatus> compare;
   std::optional<CacheStatus> cache;
+  std::optional<ReplicaStatus> replica;
   std::optional<TakeoverStatus> takeover;
   std::vector<OwnerStatus> owners;  // oldest first
 };

@@ -65,6 +65,7 @@ template <class T, class Visit>
 void fields(T& checkpoints,
             Visit&& visit) requires std::is_same_v<std::remove_const_t<T>, CheckpointStatus> {
   visit("committed", checkpoints.committed);
+  visit("by_reason", checkpoints.by_reason);
   visit("pause_ms", checkpoints.pause_ms);
   visit("dirty_pages", checkpoints.dirty_pages);
   visit("sent_bytes", checkpoints.sent_bytes);
@@ -74,6 +75,30 @@ void fields(T& hold, Visit&& visit) requires std::is_same_v<std::remove_const_t<
   visit("packets", hold.packets);
   visit("bytes", hold.bytes);
   visit("oldest_ms", hold.oldest_ms);
+}
+template <class T, class Visit>
+void fields(T& compare,
+            Visit&& visit) requires std::is_same_v<std::remove_const_t<T>, CompareStatus> {
+  visit("equal", compare.equal);
+  visit("different", compare.different);
+  visit("held_packets", compare.held_packets);
+  visit("oldest_ms", compare.oldest_ms);
+}
+template <class T, class Visit>
+void fields(T& replica,
+            Visit&& visit) requires std::is_same_v<std::remove_const_t<T>, ReplicaStatus> {
+  visit("running", replica.running);
+  visit("epoch", replica.epoch);
+  visit("diverged_pages", replica.diverged_pages);
+  visit("preimage_bytes", replica.preimage_bytes);
+  visit("limit_bytes", replica.limit_bytes);
+}
+template <class T, class Visit>
+void fields(T& now, Visit&& visit) requires std::is_same_v<std::remove_const_t<T>, EffectiveMode> {
+  visit("mode", now.mode);
+  visit("reason", now.reason);
+  visit("since_unix_ns", now.since_unix_ns);
+  visit("left_ms", now.left_ms);
 }
 template <class T, class Visit>
 void fields(T& cache, Visit&& visit) requires std::is_same_v<std::remove_const_t<T>, CacheStatus> {
@@ -107,6 +132,7 @@ void fields(T& status, Visit&& visit) requires std::is_same_v<std::remove_const_
   visit("reason", status.reason);
   visit("next", status.next);
   visit("mode", status.mode);
+  visit("effective_mode", status.effective_mode);
   visit("delay_ms", status.delay_ms);
   visit("tls", status.tls);
   visit("unsafe", status.unsafe);
@@ -118,7 +144,9 @@ void fields(T& status, Visit&& visit) requires std::is_same_v<std::remove_const_
   visit("initial_copy", status.initial_copy);
   visit("checkpoints", status.checkpoints);
   visit("hold", status.hold);
+  visit("compare", status.compare);
   visit("cache", status.cache);
+  visit("replica", status.replica);
   visit("takeover", status.takeover);
   visit("owners", status.owners);
 }
@@ -126,6 +154,11 @@ void fields(T& status, Visit&& visit) requires std::is_same_v<std::remove_const_
 template <class T>
 Json tree_of(const T& value);
 Json tree_of(State state) { return word(state); }
+Json tree_of(const Counts& counts) {
+  Json out = Json::object();
+  for (const auto& [reason, count] : counts) out[reason] = count;
+  return out;
+}
 template <class T>
 Json tree_of(const std::optional<T>& value) {
   return value ? tree_of(*value) : Json(nullptr);
@@ -157,6 +190,12 @@ void read(const Json& tree, State& state) {
     throw Json::other_error::create(501, "unknown state " + text, &tree);
   }
   state = *found;
+}
+void read(const Json& tree, Counts& counts) {
+  counts.clear();
+  for (const auto& [reason, count] : tree.get_ref<const Json::object_t&>()) {
+    counts.emplace_back(reason, count.get<std::uint64_t>());
+  }
 }
 template <class T>
 void read(const Json& tree, std::optional<T>& value) {

@@ -84,10 +84,63 @@ void copy_rows(std::string& out, const InitialCopy& copy) {
           pages_text(copy.sent_pages) + " sent");
 }
 
+// "different 9, silence 3"
+std::string counts_text(const Counts& counts) {
+  std::string text;
+  for (const auto& [reason, count] : counts) {
+    text += (text.empty() ? "" : ", ") + reason + print(" %" PRIu64, count);
+  }
+  return text;
+}
+
+void mode_rows(std::string& out, const Status& status) {
+  const std::string pace = print(", a checkpoint every %g ms", status.delay_ms);
+  if (status.mode == "periodic" && !status.effective_mode) {
+    return row(out, "mode", status.mode + pace);
+  }
+  if (!status.effective_mode) return row(out, "mode", status.mode + ", nothing is compared");
+  const EffectiveMode& now = *status.effective_mode;
+  row(out, "mode",
+      status.mode + (now.mode == status.mode ? "" : ", now " + now.mode) +
+          (now.mode == "periodic" ? pace : ": what both guests say leaves at once"));
+  if (now.reason.empty()) return;
+  row(out, "  because", now.reason);
+  std::string since = now.since_unix_ns ? "since " + time_text(*now.since_unix_ns) : "";
+  if (now.left_ms) {
+    since += (since.empty() ? "" : ", ") + print("for %.1f s more", *now.left_ms / 1000);
+  }
+  if (!since.empty()) row(out, "", since);
+}
+
+void compare_rows(std::string& out, const CompareStatus& compare) {
+  std::uint64_t different = 0;
+  for (const auto& [reason, count] : compare.different) different += count;
+  row(out, "compared",
+      print("%" PRIu64 " packets equal, %" PRIu64 " times different", compare.equal, different));
+  if (different > 0) row(out, "  different", counts_text(compare.different));
+  if (compare.held_packets > 0) {
+    row(out, "  waiting",
+        print("%" PRIu64 " packets", compare.held_packets) +
+            (compare.oldest_ms ? print(", the oldest for %.1f ms", *compare.oldest_ms) : ""));
+  }
+}
+
+void replica_rows(std::string& out, const ReplicaStatus& replica) {
+  row(out, "replica",
+      (replica.running ? "running from" : "not running, from") +
+          print(" checkpoint %" PRIu64, replica.epoch));
+  row(out, "  diverged",
+      pages_text(replica.diverged_pages) + ", " + bytes_text(replica.preimage_bytes) + " of " +
+          bytes_text(replica.limit_bytes) + " kept");
+}
+
 void checkpoint_rows(std::string& out, const CheckpointStatus& checkpoints) {
   row(out, "checkpoints",
       print("%" PRIu64 " committed, ", checkpoints.committed) + bytes_text(checkpoints.sent_bytes) +
           " sent");
+  if (!checkpoints.by_reason.empty()) {
+    row(out, "  by reason", counts_text(checkpoints.by_reason));
+  }
   if (checkpoints.pause_ms) {
     row(out, "  pause",
         print("p50 %.1f ms, p99 %.1f ms, max %.1f ms", checkpoints.pause_ms->p50,
@@ -140,7 +193,7 @@ std::string to_text(const Status& status) {
       status.name + " on " + status.host +
           (status.role == "none" ? ", no role" : ", " + status.role));
   row(out, "generation", print("%" PRIu64 ", epoch %" PRIu64, status.generation, status.epoch));
-  row(out, "mode", status.mode + print(", a checkpoint every %g ms", status.delay_ms));
+  mode_rows(out, status);
   if (!status.tls) row(out, "TLS", "OFF: guest memory crosses the link unencrypted");
   if (status.unsafe) row(out, "arbiter", "NONE (unsafe): a cut would let both hosts speak");
   guest_rows(out, status);
@@ -149,12 +202,14 @@ std::string to_text(const Status& status) {
   if (status.initial_copy) copy_rows(out, *status.initial_copy);
   if (status.checkpoints) checkpoint_rows(out, *status.checkpoints);
   if (status.hold) hold_rows(out, *status.hold);
+  if (status.compare) compare_rows(out, *status.compare);
   if (status.cache) {
     row(out, "cache",
         pages_text(status.cache->staged_pages) + " staged, " +
             pages_text(status.cache->received_pages) + " to flush, holds " +
             bytes_text(status.cache->bytes));
   }
+  if (status.replica) replica_rows(out, *status.replica);
   if (status.takeover) takeover_rows(out, *status.takeover);
   owner_rows(out, status);
   row(out, "engine", print("pid %d, version ", status.pid) + status.version);

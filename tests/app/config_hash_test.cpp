@@ -108,6 +108,14 @@ TEST(ConfigHash, SeesEveryOtherValue) {
       {"\"2GiB\"", "\"3GiB\""},
       {"pause_max = \"3s\"", "pause_max = \"4s\""},
       {"stream_timeout = \"6s\"", "stream_timeout = \"7s\""},
+      {"mode = \"periodic\"", "mode = \"colo\""},
+      {"mode = \"periodic\"", "mode = \"auto\""},
+      {"\"8s\"", "\"9s\""},
+      {"\"25ms\"", "\"26ms\""},
+      {"\"150ms\"", "\"151ms\""},
+      {"\"1500ms\"", "\"1501ms\""},
+      {"\"96MiB\"", "\"97MiB\""},
+      {"cache = \"bounded\"\ndiverged_limit = \"96MiB\"\n", "cache = \"mirror\"\n"},
   };
   std::set<std::uint64_t> hashes{hash_of(sample_config)};
   for (const Change& change : changes) {

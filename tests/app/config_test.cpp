@@ -17,7 +17,7 @@ TEST(Config, EveryKeyIsRead) {
   EXPECT_EQ(config->name, "ledger");
   EXPECT_EQ(config->first_primary, "alpha");
   EXPECT_EQ(config->delay, 100ms);
-  EXPECT_EQ(config->mode, "periodic");
+  EXPECT_EQ(config->mode, Mode::periodic);
   EXPECT_EQ(config->key_file, "/etc/colo/ledger.key");
   EXPECT_TRUE(config->tls);
   EXPECT_EQ(config->guest.accelerator, "tcg");
@@ -34,6 +34,12 @@ TEST(Config, EveryKeyIsRead) {
   EXPECT_EQ(config->limits.staged_bytes, 2ULL << 30);
   EXPECT_EQ(config->limits.pause_max, 3s);
   EXPECT_EQ(config->limits.stream_timeout, 6s);
+  EXPECT_EQ(config->colo.max_interval, 8s);
+  EXPECT_EQ(config->colo.min_interval, 25ms);
+  EXPECT_EQ(config->colo.silence, 150ms);
+  EXPECT_EQ(config->colo.behind, 1500ms);
+  EXPECT_FALSE(config->colo.mirror);
+  EXPECT_EQ(config->colo.diverged_bytes, 96U << 20);
 }
 
 TEST(Config, AHostListensWhereItIsReachedUnlessItSaysOtherwise) {
@@ -67,6 +73,36 @@ TEST(Config, OptionalKeysHaveTheDocumentedDefaults) {
   EXPECT_EQ(config->run_directory, "/run/colo");
   EXPECT_EQ(config->limits.hold_packets, 16384U);
   EXPECT_EQ(config->limits.staged_bytes, 1ULL << 30);
+  EXPECT_EQ(config->colo.max_interval, 10s);
+  EXPECT_EQ(config->colo.min_interval, 20ms);
+  EXPECT_EQ(config->colo.silence, 200ms);
+  EXPECT_EQ(config->colo.behind, 2s);
+  EXPECT_FALSE(config->colo.mirror);
+  EXPECT_EQ(config->colo.diverged_bytes, 256U << 20);
+}
+
+TEST(Config, HasThreeModes) {
+  const auto with = [](const char* mode) {
+    return parse_config(changed(sample_config, "\"periodic\"", mode));
+  };
+  EXPECT_EQ(with("\"colo\"").value().mode, Mode::colo);
+  EXPECT_EQ(with("\"auto\"").value().mode, Mode::automatic);
+  EXPECT_EQ(parse_config(changed(sample_config, "mode = \"periodic\"\n", "")).value().mode,
+            Mode::periodic);
+}
+
+TEST(Config, AReplicaMayNotOverwriteMoreThanThereIs) {
+  const ColoSettings colo = parse_config(sample_config).value().colo;
+  EXPECT_EQ(colo.diverged_limit(512U << 20), 96U << 20);
+  EXPECT_EQ(colo.diverged_limit(64U << 20), 64U << 20);
+}
+
+TEST(Config, AMirrorHasNoOtherLimitThanTheMemory) {
+  std::string text = changed(sample_config, "\"bounded\"", "\"mirror\"");
+  text = changed(text, "diverged_limit = \"96MiB\"\n", "");
+  const auto config = parse_config(text);
+  ASSERT_TRUE(config) << config.error().front().text("sample");
+  EXPECT_EQ(config->colo.diverged_limit(512U << 20), 512U << 20);
 }
 
 TEST(Config, CheckpointsAreKeptInSharedMemoryUnlessNoneIsSaid) {
@@ -92,11 +128,12 @@ TEST(Config, TheExampleOfTheDocumentationIsRight) {
   ASSERT_TRUE(config) << config.error().front().text("example.toml");
   EXPECT_EQ(config->guest.kind, "qemu");
   EXPECT_EQ(config->own("alpha").heartbeat.size(), 2U);
-  // Its [limits] are called the defaults.
+  // Its [colo] and [limits], which are the last, are called the defaults.
   std::string text = read_text(COLO_SOURCE_DIR "/docs/example.toml");
-  const auto without_limits = parse_config(text.substr(0, text.find("[limits]")));
-  ASSERT_TRUE(without_limits);
-  EXPECT_EQ(without_limits->hash64(), config->hash64());
+  ASSERT_LT(text.find("[colo]"), text.find("[limits]"));
+  const auto without_them = parse_config(text.substr(0, text.find("[colo]")));
+  ASSERT_TRUE(without_them);
+  EXPECT_EQ(without_them->hash64(), config->hash64());
 }
 
 TEST(Config, TheGuestIsMadeInTheEnginesDirectory) {

@@ -51,6 +51,14 @@ hold_bytes = "63MiB"
 staged = "2GiB"
 pause_max = "3s"
 stream_timeout = "6s"
+
+[colo]
+max_interval = "8s"
+min_interval = "25ms"
+silence = "150ms"
+behind = "1500ms"
+cache = "bounded"
+diverged_limit = "96MiB"
 )";
 
 // `text` with its only `from` replaced.

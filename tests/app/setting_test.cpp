@@ -9,10 +9,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(Setting, IsADelayOrWhereThePeerIsNow) {
+TEST(Setting, IsADelayOrAModeOrWhereThePeerIsNow) {
   const auto delay = parse_setting("delay", "50ms");
   ASSERT_TRUE(delay);
   EXPECT_EQ(std::get<DelaySetting>(*delay).delay, 50ms);
+  EXPECT_EQ(std::get<ModeSetting>(*parse_setting("mode", "periodic")).mode, Mode::periodic);
+  EXPECT_EQ(std::get<ModeSetting>(*parse_setting("mode", "colo")).mode, Mode::colo);
+  EXPECT_EQ(std::get<ModeSetting>(*parse_setting("mode", "auto")).mode, Mode::automatic);
   const auto peer = parse_setting("peer", "[fd00::1]:7700");
   ASSERT_TRUE(peer);
   EXPECT_EQ(std::get<PeerSetting>(*peer).replication, (Address{"fd00::1", 7700}));
@@ -24,6 +27,8 @@ TEST(Setting, IsADelayOrWhereThePeerIsNow) {
 
 TEST(Setting, SaysWhatIsWrongWithIt) {
   EXPECT_EQ(parse_setting("delay", "1ms").error().word, "out-of-bounds");
+  EXPECT_EQ(parse_setting("mode", "Colo").error().word, "unknown-mode");
+  EXPECT_EQ(parse_setting("mode", "").error().word, "unknown-mode");
   EXPECT_EQ(parse_setting("peer", "beta:7700").error().word, "bad-address");
   for (const char* links : {"", ",", "10.0.0.1:7701,", "10.0.0.1:7701,,10.0.0.1:7701"}) {
     EXPECT_EQ(parse_setting("peer-heartbeat", links).error().word, "bad-address") << links;

@@ -27,8 +27,8 @@ Status protected_primary() {
       PeerStatus{"beta",
                  true,
                  {{"10.77.1.2:7701", "alive", 40.0}, {"192.168.7.2:7701", "quiet", std::nullopt}}};
-  status.checkpoints =
-      CheckpointStatus{812, PauseFigures{2.1, 4.0, 6.0}, DirtyPageFigures{2000, 3000}, 6651904000};
+  status.checkpoints = CheckpointStatus{
+      812, {}, PauseFigures{2.1, 4.0, 6.0}, DirtyPageFigures{2000, 3000}, 6651904000};
   status.session = SessionStatus{true, 700, 512};
   status.hold = HoldStatus{3, 300, 12.0};
   status.owners = {{1, "alpha"}};
@@ -54,6 +54,44 @@ Status secondary_that_took_over() {
   status.takeover = TakeoverStatus{"connection closed by alpha", 1700000000123456789,
                                    1700000000130000000, std::nullopt};
   status.owners = {{1, "alpha"}, {2, "beta"}};
+  return status;
+}
+
+Status comparing_primary() {
+  Status status = protected_primary();
+  status.mode = "colo";
+  status.effective_mode = EffectiveMode{"colo", "", std::nullopt, std::nullopt};
+  status.checkpoints->by_reason = {{"first", 1}, {"interval", 800}, {"silence", 11}};
+  status.compare = CompareStatus{
+      1411000, {{"different-payload", 9}, {"silence", 2}}, 3, std::optional<double>(1.5)};
+  return status;
+}
+
+Status replica() {
+  Status status;
+  status.name = "ledger";
+  status.host = "beta";
+  status.pid = 9;
+  status.version = "0.1.0";
+  status.role = "secondary";
+  status.state = State::standby;
+  status.reason = "the guest of checkpoint 812 of alpha runs here too; it can take over";
+  status.mode = "auto";
+  status.effective_mode = EffectiveMode{"colo", "", std::nullopt, std::nullopt};
+  status.generation = 1;
+  status.epoch = 812;
+  status.cache = CacheStatus{0, 0, 0, 1 << 20};
+  status.replica = ReplicaStatus{true, 812, 300, 1228800, 256U << 20};
+  return status;
+}
+
+Status auto_that_holds_periodically() {
+  Status status = comparing_primary();
+  status.mode = "auto";
+  status.effective_mode = EffectiveMode{"periodic", "4 replicas in a row differed within 800 ms",
+                                        1700000000123456789, std::optional<double>(3210)};
+  status.compare->held_packets = 0;
+  status.compare->oldest_ms.reset();
   return status;
 }
 
@@ -97,6 +135,24 @@ TEST(StatusText, OfASecondaryThatJoins) {
   expect_golden("joining.txt", to_text(secondary_that_joins()));
 }
 
+TEST(StatusText, OfAPrimaryThatCompares) {
+  expect_golden("comparing.txt", to_text(comparing_primary()));
+}
+
+TEST(StatusText, OfARunningReplica) { expect_golden("replica.txt", to_text(replica())); }
+
+TEST(StatusText, SaysWhyAndSinceWhenAutoHoldsPeriodically) {
+  expect_golden("holding.txt", to_text(auto_that_holds_periodically()));
+}
+
+TEST(StatusText, DoesNotSayThatSomethingIsComparedWhereNothingIs) {
+  Status status = comparing_primary();
+  status.effective_mode.reset();
+  EXPECT_THAT(to_text(status), HasSubstr("mode           colo, nothing is compared\n"));
+  status.mode = "periodic";
+  EXPECT_THAT(to_text(status), HasSubstr("periodic, a checkpoint every 100 ms\n"));
+}
+
 TEST(StatusText, DoesNotSayAllIsCopiedWhileAPageRemains) {
   Status status = secondary_that_joins();
   status.initial_copy = InitialCopy{1, 1, 1'000'000};
@@ -129,9 +185,15 @@ TEST(StatusJson, HasEveryKeyInTheDocumentedOrder) {
   expect_golden("protected.json", to_json(protected_primary()) + "\n");
 }
 
+TEST(StatusJson, HasTheComparisonAndTheReplica) {
+  expect_golden("comparing.json", to_json(comparing_primary()) + "\n");
+  expect_golden("replica.json", to_json(replica()) + "\n");
+}
+
 TEST(StatusJson, SaysNullForWhatIsMissing) {
   const std::string json = to_json(secondary_that_joins());
-  for (const char* key : {"guest", "peer", "checkpoints", "hold", "cache", "takeover"}) {
+  for (const char* key : {"guest", "peer", "checkpoints", "hold", "cache", "takeover",
+                          "effective_mode", "compare", "replica"}) {
     EXPECT_THAT(json, HasSubstr("\"" + std::string(key) + "\":null"));
   }
   EXPECT_THAT(json, HasSubstr("\"owners\":[]"));
@@ -139,7 +201,8 @@ TEST(StatusJson, SaysNullForWhatIsMissing) {
 
 TEST(StatusJson, ComesBackAsItWas) {
   for (const Status& status :
-       {protected_primary(), secondary_that_took_over(), secondary_that_joins()}) {
+       {protected_primary(), secondary_that_took_over(), secondary_that_joins(),
+        comparing_primary(), replica(), auto_that_holds_periodically()}) {
     const auto back = status_from_json(to_json(status));
     ASSERT_TRUE(back) << back.error().text();
     EXPECT_EQ(to_json(*back), to_json(status));

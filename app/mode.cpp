@@ -1,0 +1,34 @@
+#include "app/mode.h"
+
+#include <array>
+
+namespace colo::app {
+
+const char* word(Mode mode) {
+  switch (mode) {
+    case Mode::periodic:
+      return "periodic";
+    case Mode::colo:
+      return "colo";
+    case Mode::automatic:
+      return "auto";
+  }
+  return "periodic";
+}
+
+Result<Mode> parse_mode(std::string_view text) {
+  for (const Mode mode : std::array{Mode::periodic, Mode::colo, Mode::automatic}) {
+    if (text == word(mode)) return mode;
+  }
+  return fail("unknown-mode", "there is no mode \"" + std::string(text) + "\"",
+              R"(write "periodic", "colo" or "auto")");
+}
+
+Result<void> mode_available(Mode mode) {
+  if (mode == Mode::periodic) return {};
+  return fail("mode-unavailable",
+              std::string("this build's engine does not run mode \"") + word(mode) + "\"",
+              R"(write mode = "periodic")");
+}
+
+}  // namespace colo::app
