@@ -118,6 +118,10 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   void execute(const primary::TellCancel& action);
   void execute(const primary::BecomeSecondary& action);
   void execute(const primary::Exit& action);
+  // COLO mode, which no configuration offers yet.
+  void execute(const primary::StartComparing& action);
+  void execute(const primary::StopComparing& action);
+  void execute(const primary::TellMode& action);
   void boot_made(const Result<std::shared_ptr<guest::Guest>>& guest);
   void booted(const Result<void>& runs);
   void announce();

@@ -323,4 +323,9 @@ void PrimarySide::execute(const primary::BecomeSecondary&) {
 
 void PrimarySide::execute(const primary::Exit&) { ends_(SideExit{exit_failed_ ? 1 : 0}); }
 
+// Nothing gives these out before a mode is configured or set.
+void PrimarySide::execute(const primary::StartComparing&) { COLO_CHECK(!"COLO mode"); }
+void PrimarySide::execute(const primary::StopComparing&) { COLO_CHECK(!"COLO mode"); }
+void PrimarySide::execute(const primary::TellMode&) { COLO_CHECK(!"COLO mode"); }
+
 }  // namespace colo::app

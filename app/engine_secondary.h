@@ -120,6 +120,12 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void execute(const secondary::TellTookOver& action);
   void execute(const secondary::EndGuest& action);
   void execute(const secondary::Exit& action);
+  // COLO mode, which no configuration offers yet.
+  void execute(const secondary::RunReplica& action);
+  void execute(const secondary::EndReplica& action);
+  void execute(const secondary::HoldReplica& action);
+  void execute(const secondary::TellReplicaRuns& action);
+  void execute(const secondary::TellReplicaLost& action);
   void standby_made(Result<std::shared_ptr<guest::Guest>> standby);
   void on_standby_end();
   void mark_process_memory_diverged();

@@ -239,4 +239,11 @@ void SecondarySide::execute(const secondary::Exit&) {
   ends_(SideExit{0});
 }
 
+// Nothing gives these out before a mode is configured or set.
+void SecondarySide::execute(const secondary::RunReplica&) { COLO_CHECK(!"COLO mode"); }
+void SecondarySide::execute(const secondary::EndReplica&) { COLO_CHECK(!"COLO mode"); }
+void SecondarySide::execute(const secondary::HoldReplica&) { COLO_CHECK(!"COLO mode"); }
+void SecondarySide::execute(const secondary::TellReplicaRuns&) { COLO_CHECK(!"COLO mode"); }
+void SecondarySide::execute(const secondary::TellReplicaLost&) { COLO_CHECK(!"COLO mode"); }
+
 }  // namespace colo::app

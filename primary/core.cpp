@@ -1,5 +1,7 @@
 #include "primary/core.h"
 
+#include <algorithm>
+
 #include "base/overloaded.h"
 
 namespace colo::primary {
@@ -17,8 +19,10 @@ void Core::step(const Event& event, Instant now, std::vector<Action>& actions) {
 
 std::optional<Instant> Core::deadline() const {
   const auto of_session = [](const auto& state) -> std::optional<Instant> {
-    if (state.session.due == Instant::max()) return std::nullopt;
-    return state.session.due;
+    const SessionState& of = state.session;
+    const Instant due = of.phase == Phase::idle ? std::min(of.due, of.runs_by) : of.due;
+    if (due == Instant::max()) return std::nullopt;
+    return due;
   };
   return std::visit(
       overloaded{[&](const Syncing& state) { return of_session(state); },
@@ -90,6 +94,7 @@ void Core::on(const CheckpointAsked&, Instant now, Actions& actions) {
                      "colo status FILE shows the step"};
     return;
   }
+  if (!current->asked) current->asked = CheckpointReason::asked;
   current->due_now = true;
   tick_session(*current, now, actions);
 }
@@ -104,7 +109,7 @@ void Core::on(const DelaySet& event, Instant now, Actions& actions) {
   // The new delay counts from the last checkpoint, so that a long one can be shortened at once.
   current->next_checkpoint += change;
   if (current->phase != Phase::idle || std::holds_alternative<HandingOver>(state_)) return;
-  current->due = current->next_checkpoint;
+  current->due = next_due(*current);
   tick_session(*current, now, actions);
 }
 

@@ -11,9 +11,14 @@
 //   Lost --peer's guest runs--> Left (becomes secondary)                   --given back--> Solo
 //   any --guest died--> Ended        any --stop--> Ending (claims for nobody) --> Ended
 //
+// In COLO mode a session's checkpoints are run as replicas and the outputs are compared; its states
+// are the same. A checkpoint is due when it is asked for (min_interval after the last standstill)
+// and after max_interval; the replica that a commit brings must run within answer_timeout.
+//
 // Begin with a Tick: it gives out the first claim.
 //
-// L1: Release follows CommitAcknowledged only; ReleaseAll follows a won claim only.
+// L1: Release follows CommitAcknowledged only; ReleaseAll follows a won claim only. What leaves by
+// comparison leaves between StartComparing and StopComparing, which comes before the session's end.
 // L4: nothing leaves Claiming for Solo without ClaimWon. A claim is never given up for a time-out:
 //     it is asked again until it is answered.
 // L5: a guest that was stopped to be handed over runs again as soon as it is not known that the
@@ -23,6 +28,8 @@
 // Threads: none. Errors: a request that cannot be met is refused with a reason; a fact never is.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +61,17 @@ struct CoreConfig {
   std::uint32_t capture_attempts = 3;
   // Running passes repeat until one finds no more than this, so that the standstill stays short.
   std::uint64_t residual_pages = 2048;
+  // COLO mode: the shortest time between two standstills that were not asked for by the operator,
+  // so that a storm of differences does not stop the guest; and the longest, also where all is
+  // equal.
+  Mode mode = Mode::periodic;
+  Duration min_interval = std::chrono::milliseconds(20);
+  Duration max_interval = std::chrono::seconds(10);
+  // automatic: after so many replicas in a row that were not worth their while, periodic for a
+  // time, each time twice as long (docs/decisions/0030-auto-mode.md).
+  std::uint32_t short_lives = 4;
+  Duration hold_first = std::chrono::seconds(5);
+  Duration hold_max = std::chrono::minutes(1);
   std::uint32_t passes_first = 16;  // at most, before the first checkpoint of a session
   std::uint32_t passes_max = 3;     // at most, before any other
 };
@@ -76,6 +94,16 @@ struct SessionState {
   bool due_now = false;        // asked for by the operator or by a full hold queue
   // Over a fast link the acknowledgement overtakes our own Captured, which another thread sends.
   bool acknowledged_early = false;
+  std::optional<CheckpointReason> asked;              // the first that did, for the next checkpoint
+  CheckpointReason reason = CheckpointReason::first;  // of the one under way, or the last one
+  // COLO mode. comparing: the checkpoint under way, and those after it, are run as replicas.
+  bool comparing = false;
+  bool compare_open = false;  // StartComparing was given out
+  Epoch runs{0};              // the newest incarnation that was heard to run
+  Instant runs_since{};
+  Instant runs_by = Instant::max();  // the incarnation of `committed` must run, or the peer is lost
+  Instant standstill{};              // the end of the last one
+  Instant steady_from = Instant::max();  // one minute after the first commit
   // idle: the next checkpoint; otherwise: the session is given up. The first copy has no bound,
   // since it keeps nobody waiting.
   Instant due = Instant::max();
@@ -85,6 +113,8 @@ struct SessionState {
   std::optional<Instant> grace_until;
   std::string switchover_trouble;  // why the last switchover was cancelled
   [[nodiscard]] Epoch open() const { return committed.next(); }
+  // Nothing that is held can leave by comparison before the incarnation runs.
+  [[nodiscard]] bool replica_runs() const { return comparing && runs == committed; }
 };
 
 struct Starting {
@@ -151,6 +181,8 @@ struct Ended {
 using State = std::variant<Starting, Solo, Syncing, Protected, Reconnecting, HandingOver, Claiming,
                            Lost, Left, Ending, Ended>;
 
+using CheckpointCounts = std::array<std::uint64_t, checkpoint_reasons>;
+
 class Core {
  public:
   // A host that may boot the guest: claims from -> from+1 first.
@@ -166,6 +198,12 @@ class Core {
   [[nodiscard]] const State& state() const { return state_; }
   [[nodiscard]] Generation generation() const { return generation_; }
   [[nodiscard]] Duration delay() const { return config_.delay; }
+  [[nodiscard]] Mode mode() const { return config_.mode; }
+  // Of automatic: periodic until then, and why; min() and empty where it compares.
+  [[nodiscard]] Instant periodic_until() const { return auto_.periodic_until; }
+  [[nodiscard]] const std::string& mode_reason() const { return auto_.reason; }
+  // Checkpoints that were committed, by CheckpointReason, over all sessions.
+  [[nodiscard]] const CheckpointCounts& checkpoints() const { return checkpoints_; }
   // Before this the next session is refused, because the last one was given up.
   [[nodiscard]] Instant not_before() const { return not_before_; }
   // Why the last request was refused; empty if it was not.
@@ -204,6 +242,11 @@ class Core {
   void on(const SwitchoverAsked& event, Instant now, Actions& actions);
   void on(const TakeoverAsked& event, Instant now, Actions& actions);
   void on(const StopAsked& event, Instant now, Actions& actions);
+  void on(const CompareAsked& event, Instant now, Actions& actions);
+  void on(const ReplicaRuns& event, Instant now, Actions& actions);
+  void on(const ReplicaLost& event, Instant now, Actions& actions);
+  void on(const PeerAsksCheckpoint& event, Instant now, Actions& actions);
+  void on(const ModeSet& event, Instant now, Actions& actions);
 
   // Syncing, Protected and HandingOver have one.
   SessionState* session();
@@ -225,10 +268,20 @@ class Core {
   void lose_peer(const Error& error, bool certain, Instant now, Actions& actions);
   void end_session(SessionState& session, std::string reason, Farewell farewell, Actions& actions);
 
+  // COLO mode
+  [[nodiscard]] bool compares(Instant now) const;
+  void choose_mode(SessionState& session, Instant now, Actions& actions);
+  void judge_life(const SessionState& session, Instant now);
+  void ask(SessionState& session, CheckpointReason reason, Instant now, Actions& actions);
+  [[nodiscard]] Instant next_due(const SessionState& session) const;
+  void compare_from_cut(SessionState& session, Actions& actions);
+  void expect_replica(SessionState& session, Instant now);
+  bool steady(SessionState& session, Instant now);
+
   // switchover
   void hand_over(HandingOver& handing, Instant now, Actions& actions);
   void cancel_handover(const Error& error, Instant now, Actions& actions);
-  void stay(const Error& error);
+  void stay(const Error& error, Instant now);
   void tick_handover(HandingOver& handing, Instant now, Actions& actions);
 
   // ownership
@@ -258,6 +311,17 @@ class Core {
   std::optional<Base> base_;
   std::uint32_t setbacks_ = 0;           // sessions in a row that we gave up
   Instant not_before_ = Instant::min();  // the next session
+
+  // automatic: what is learned about comparing outlives a session.
+  struct Auto {
+    std::uint32_t short_lives = 0;  // in a row
+    Instant periodic_until = Instant::min();
+    Duration hold{0};  // the last one's length
+    Instant comparing_since{};
+    std::string reason;
+  };
+  Auto auto_;
+  CheckpointCounts checkpoints_{};
 };
 
 }  // namespace colo::primary

@@ -113,6 +113,9 @@ void Core::end_session(SessionState& session, std::string reason, Farewell farew
   if (session.phase != Phase::attaching) {
     base_ = Base{session.session, session.committed, session.sent};
   }
+  // Before anything else can happen to what is held: nothing leaves but by a claim from here on.
+  if (session.compare_open) actions.push_back(StopComparing{session.session});
+  session.compare_open = false;
   actions.push_back(EndSession{session.session, std::move(reason), farewell});
 }
 

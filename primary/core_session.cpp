@@ -21,6 +21,8 @@ void Core::on(const BulkAttached& event, Instant now, Actions& actions) {
   current->phase = Phase::passing;
   current->due = current->cut ? now + config_.answer_timeout : Instant::max();
   current->passes = 1;
+  current->reason = CheckpointReason::first;
+  choose_mode(*current, now, actions);
   std::optional<Epoch> base;
   if (current->resumed) base = current->base;
   actions.push_back(SendPass{current->session, current->open(), true, base});
@@ -31,6 +33,14 @@ void Core::begin_checkpoint(SessionState& session, Instant now, Actions& actions
   session.phase = Phase::passing;
   session.due = session.cut ? now + config_.answer_timeout : Instant::max();
   session.passes = 1;
+  const bool first = session.committed == session.base;
+  session.reason =
+      first ? CheckpointReason::first : session.asked.value_or(CheckpointReason::interval);
+  // A guest that is handed over goes as it is.
+  if (!std::holds_alternative<HandingOver>(state_)) {
+    judge_life(session, now);
+    choose_mode(session, now, actions);
+  }
   actions.push_back(SendPass{session.session, session.open()});
 }
 
@@ -51,10 +61,12 @@ void Core::capture(SessionState& session, Actions& actions) {
   session.phase = Phase::capturing;
   session.due = Instant::max();
   session.due_now = false;  // whoever asked until now gets this one
+  session.asked.reset();
   // From here on the commit record may reach the secondary, so it may hold a complete checkpoint,
   // whether we hear of it or not: without a claim nothing more may be released.
   session.cut = true;
   session.sent = false;
+  compare_from_cut(session, actions);
   if (auto* handing = std::get_if<HandingOver>(&state_)) {
     handing->step = Handover::saving;
     actions.push_back(CaptureAndStay{session.session, session.open()});
@@ -72,6 +84,7 @@ void Core::on(const StandstillEnded& event, Instant now, Actions&) {
   SessionState* current = session(event.session);
   if (current == nullptr || current->phase != Phase::capturing) return;
   current->sent = true;
+  current->standstill = now;
   current->due = now + config_.answer_timeout;
 }
 
@@ -79,6 +92,7 @@ void Core::on(const Captured& event, Instant now, Actions& actions) {
   SessionState* current = session(event.session);
   if (current == nullptr || current->phase != Phase::capturing) return;
   COLO_CHECK(event.epoch == current->open());
+  if (!current->sent) current->standstill = now;
   current->sent = true;
   current->phase = Phase::awaiting;
   current->failures = 0;
@@ -99,7 +113,7 @@ void Core::on(const CaptureFailed& event, Instant now, Actions& actions) {
   current->phase = Phase::idle;
   current->next_checkpoint = now + config_.capture_retry;
   current->due = current->next_checkpoint;
-  if (std::holds_alternative<HandingOver>(state_)) stay(event.error);
+  if (std::holds_alternative<HandingOver>(state_)) stay(event.error, now);
 }
 
 void Core::on(const CommitAcknowledged& event, Instant now, Actions& actions) {
@@ -128,8 +142,11 @@ void Core::committed(SessionState& session, Instant now, Actions& actions) {
   session.sent = false;
   session.grace_until.reset();
   session.phase = Phase::idle;
-  session.due = session.next_checkpoint;
+  ++checkpoints_[static_cast<std::size_t>(session.reason)];
+  expect_replica(session, now);
+  session.due = next_due(session);
   if (session.committed.value - session.base.value >= steady_after) setbacks_ = 0;
+  steady(session, now);
   actions.push_back(Release{session.committed});
   if (auto* syncing = std::get_if<Syncing>(&state_)) {
     SessionState kept = std::move(syncing->session);
@@ -145,6 +162,8 @@ void Core::committed(SessionState& session, Instant now, Actions& actions) {
 void Core::on(const HoldFull&, Instant now, Actions& actions) {
   SessionState* current = session();
   if (current == nullptr) return;  // claiming: the guest waits until the claim is answered
+  if (current->comparing) return ask(*current, CheckpointReason::full, now, actions);
+  if (!current->asked) current->asked = CheckpointReason::full;
   current->due_now = true;
   tick_session(*current, now, actions);
 }
@@ -156,7 +175,15 @@ void Core::tick_session(SessionState& session, Instant now, Actions& actions) {
     return;
   }
   if (session.phase == Phase::idle) {
-    if (session.due_now || now >= session.due) begin_checkpoint(session, now, actions);
+    if (session.due_now || now >= session.due) {
+      begin_checkpoint(session, now, actions);
+    } else if (now >= session.runs_by) {
+      give_up({"no-answer",
+               session.host + " did not run checkpoint " + std::to_string(session.committed.value) +
+                   " as a replica in time",
+               "look at the log of " + session.host},
+              now, actions);
+    }
     return;
   }
   if (now < session.due) return;

@@ -29,6 +29,7 @@ void Core::on(const SwitchoverAsked&, Instant now, Actions& actions) {
   }
   SessionState kept = std::move(guarded->session);
   kept.switchover_trouble.clear();
+  if (!kept.asked) kept.asked = CheckpointReason::asked;
   state_ = HandingOver{std::move(kept), Handover::passing};
   auto& handing = std::get<HandingOver>(state_);
   if (handing.session.phase == Phase::idle) hand_over(handing, now, actions);
@@ -91,16 +92,17 @@ void Core::cancel_handover(const Error& error, Instant now, Actions& actions) {
   auto& handing = std::get<HandingOver>(state_);
   actions.push_back(TellCancel{handing.session.session, error.text()});
   actions.push_back(ResumeGuest{});
-  handing.session.due = handing.session.next_checkpoint;
-  stay(error);
+  stay(error, now);
+  session()->due = next_due(*session());
   tick_session(*session(), now, actions);
 }
 
 // The guest runs here, and goes on to.
-void Core::stay(const Error& error) {
+void Core::stay(const Error& error, Instant now) {
   SessionState kept = std::move(std::get<HandingOver>(state_).session);
   kept.switchover_trouble = error.text();
   state_ = Protected{std::move(kept)};
+  expect_replica(*session(), now);
 }
 
 // It says so; that it is so, the arbiter says.

@@ -3,6 +3,7 @@
 // another to end, the core gives it out only after the event that says so.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -107,6 +108,42 @@ struct AcquireFailed {
   Error error;
 };
 struct HoldFull {};
+// COLO mode. Why a checkpoint was begun; counted by Core::checkpoints().
+enum class CheckpointReason {
+  first,       // of a session
+  interval,    // it was due: the delay, or in COLO mode the longest interval
+  different,   // the guests said different things
+  silence,     // one said what the other did not, for too long
+  full,        // a bound: of the hold queue, or of what is compared
+  peer_asked,  // the secondary's guest has overwritten nearly as much as may be
+  asked,       // by the operator, or for a switchover
+  mode,        // the mode was changed
+};
+inline constexpr std::size_t checkpoint_reasons = 8;
+// What the comparator asks for. open: the epoch that was open when it did; an ask of an epoch that
+// is being captured, or was, is late and changes nothing.
+struct CompareAsked {
+  Session session;
+  Epoch open;
+  CheckpointReason reason = CheckpointReason::different;  // different, silence or full
+};
+// The incarnation of checkpoint `epoch` runs on the secondary. (Whoever compares is told by the
+// engine, at once and without the core.)
+struct ReplicaRuns {
+  Session session;
+  Epoch epoch;
+};
+// The secondary's guest ended, hangs or fell behind: it has nothing to take over from any more.
+struct ReplicaLost {
+  Session session;
+  Error error;
+};
+// The secondary wants its incarnation `epoch` replaced.
+struct PeerAsksCheckpoint {
+  Session session;
+  Epoch epoch;
+  std::string reason;
+};
 struct Tick {};
 
 // --- requests ----------------------------------------------------------------------------------
@@ -125,6 +162,12 @@ struct CheckpointAsked {};
 struct DelaySet {
   Duration delay;
 };
+// periodic: output waits for checkpoints. colo: the secondary's guest runs too, and what both say
+// leaves at once. automatic: colo, with times of periodic where that does not pay.
+enum class Mode { periodic, colo, automatic };
+struct ModeSet {
+  Mode mode = Mode::periodic;
+};
 struct SwitchoverAsked {};  // hand the guest over to the secondary, both being well
 // Lost: go on with the guest that is kept here, whatever the owner did with its own since. For an
 // owner that is dead before it sent a checkpoint; only the operator can know that.
@@ -136,13 +179,14 @@ using Event =
                  PassEnded, StandstillEnded, Captured, CaptureFailed, CommitAcknowledged, PeerLost,
                  PeerLoaded, PeerLoadFailed, PeerTookOver, PeerRuns, OwnershipRead, OwnershipUnread,
                  Acquired, AcquireFailed, HoldFull, Tick, PeerAsks, CheckpointAsked, DelaySet,
-                 SwitchoverAsked, TakeoverAsked, StopAsked>;
+                 SwitchoverAsked, TakeoverAsked, StopAsked, CompareAsked, ReplicaRuns, ReplicaLost,
+                 PeerAsksCheckpoint, ModeSet>;
 
 // --- actions -----------------------------------------------------------------------------------
 // What touches the guest or opens its output (BootGuest, SendPass, Capture, CaptureAndStay,
-// ReleaseAll, DropHeld, PauseGuest, ResumeGuest, EndGuest) is executed one after the other: a
-// ReleaseAll that overtook the Capture in front of it would be undone by that capture's cut. The
-// others need not wait for them.
+// ReleaseAll, DropHeld, PauseGuest, ResumeGuest, EndGuest, StartComparing, StopComparing) is
+// executed one after the other: a ReleaseAll that overtook the Capture in front of it would be
+// undone by that capture's cut. The others need not wait for them.
 using heartbeat::For;
 // Ask the arbiter; answer with ClaimAnswered or ClaimUnanswered, exactly once.
 struct StartClaim {
@@ -192,6 +236,19 @@ struct CaptureAndStay {
 struct Release {
   Epoch up_to;
 };
+// COLO mode: from the cut of `epoch` on (the Capture that follows, or where that fails the next one
+// that does not) output is compared and inbound frames go to the secondary too, both tagged with
+// the epoch that is open then; Comparator::cut() at each cut, committed() behind each Release.
+struct StartComparing {
+  Session session;
+  Epoch epoch;
+};
+// Nothing leaves by comparison any more, nothing goes to the secondary's guest:
+// Comparator::reset(). What is held waits for its commit or for a claim. Given out before the end
+// of such a session.
+struct StopComparing {
+  Session session;
+};
 struct ReleaseAll {};  // solo: this side alone owns the guest. Opens what DropHeld closed.
 struct DropHeld {};
 struct PauseGuest {};
@@ -228,14 +285,22 @@ struct TellCancel {
   Session session;
   std::string reason;
 };
+// Checkpoints from `from` on are run as replicas (colo), or only stood by for. Until it is told, a
+// session's checkpoints are stood by for. reason: for people.
+struct TellMode {
+  Session session;
+  Epoch from;
+  bool colo = false;
+  std::string reason;
+};
 // This side is over, its guest is gone, the peer's runs: go on as its secondary.
 struct BecomeSecondary {};
 struct Exit {};
 
-using Action =
-    std::variant<StartClaim, ReadOwnership, BootGuest, AcceptPeer, RefusePeer, SendPass, Capture,
-                 CaptureAndStay, Release, ReleaseAll, DropHeld, PauseGuest, ResumeGuest, EndGuest,
-                 AcquireResources, ReleaseResources, EndSession, TellGuestEnded, TellHandover,
-                 TellGo, TellCancel, BecomeSecondary, Exit>;
+using Action = std::variant<StartClaim, ReadOwnership, BootGuest, AcceptPeer, RefusePeer, SendPass,
+                            Capture, CaptureAndStay, Release, ReleaseAll, DropHeld, PauseGuest,
+                            ResumeGuest, EndGuest, AcquireResources, ReleaseResources, EndSession,
+                            TellGuestEnded, TellHandover, TellGo, TellCancel, BecomeSecondary, Exit,
+                            StartComparing, StopComparing, TellMode>;
 
 }  // namespace colo::primary

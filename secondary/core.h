@@ -9,6 +9,12 @@
 //   Claiming --won--> TakingOver (flush -> load -> acquire -> run) --> Live     --lost--> Joining
 //   TakingOver failed --given back--> GivingBack --> Joining
 //   any --stop--> Ended, once a claim under way is answered; what it won is given up
+// In COLO mode the committed checkpoint also runs: the standby that loaded it becomes the
+// *replica*, and a fresh standby is prepared beside it. In the order of their happening, what is
+// taken over from:
+//   committed, the old replica not ended / ended / flushing / loading / told to run: the checkpoint
+//   the replica runs: the replica, where it is, for what it said may have left the primary's host
+//   the replica ended unasked: nothing (Keeps::base); the primary is told and the session is over
 //
 // Begin with a Tick: it starts the standby guest. Live is the end of this core: the engine goes on
 // as a primary.
@@ -26,6 +32,7 @@
 // Threads: none. Errors: a request that cannot be met is refused with a reason; a fact never is.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +56,8 @@ struct CoreConfig {
   Duration lost_after = std::chrono::seconds(1);
   // Loads tried with a fresh standby each before the operator is asked.
   std::uint32_t load_attempts = 3;
+  // The same for a replica, before the primary is told that there is none.
+  std::uint32_t replica_attempts = 2;
 };
 
 // A complete checkpoint that an earlier run of this engine left. takeable: the arbiter says that
@@ -141,6 +150,14 @@ struct Ended {
 using State = std::variant<Joining, Receiving, Standby, Suspecting, HandingOver, Claiming,
                            TakingOver, GivingBack, Live, Ended>;
 
+// The incarnation of a checkpoint. starting: told to run, not answered; ending: told to end, or
+// another checkpoint replaces it.
+struct Replica {
+  enum class Step { starting, running, ending };
+  Epoch epoch;
+  Step step = Step::starting;
+};
+
 class Core {
  public:
   explicit Core(CoreConfig config, std::optional<Kept> kept = std::nullopt);
@@ -157,6 +174,9 @@ class Core {
   [[nodiscard]] std::optional<Held> held() const;
   // The standby has loaded the committed checkpoint.
   [[nodiscard]] bool loaded() const { return loaded_ != Epoch{0} && loaded_ == committed_; }
+  [[nodiscard]] const std::optional<Replica>& replica() const { return replica_; }
+  // Checkpoints that commit now are run as replicas.
+  [[nodiscard]] bool colo() const { return colo_; }
   [[nodiscard]] const std::optional<Error>& refusal() const { return refusal_; }
 
  private:
@@ -188,6 +208,10 @@ class Core {
   void on(const TakeoverAsked& event, Instant now, Actions& actions);
   void on(const GiveBackAsked& event, Instant now, Actions& actions);
   void on(const StopAsked& event, Instant now, Actions& actions);
+  void on(const ModeTold& event, Instant now, Actions& actions);
+  void on(const ReplicaRuns& event, Instant now, Actions& actions);
+  void on(const ReplicaFailed& event, Instant now, Actions& actions);
+  void on(const ReplicaEnded& event, Instant now, Actions& actions);
 
   // of Receiving, Standby, HandingOver, Suspecting
   [[nodiscard]] std::optional<Session> session() const;
@@ -202,7 +226,7 @@ class Core {
   void rejoin_suspect(const Joined& event, Suspecting& suspecting, Instant now, Actions& actions);
   void receive(const Joined& event, Actions& actions);
   void rejoin(std::string trouble, Instant now, Actions& actions);
-  void stand_by(Session session, std::string host, Actions& actions);
+  void stand_by(Session session, std::string host, Instant now, Actions& actions);
   void forget(Actions& actions);
 
   // the standby guest
@@ -215,6 +239,17 @@ class Core {
   [[nodiscard]] bool takes_it() const;
   [[nodiscard]] bool lacks_standby() const;
 
+  // the replica
+  [[nodiscard]] bool runs_committed() const;  // the incarnation of the committed checkpoint runs
+  [[nodiscard]] bool spent() const;           // it ran and is no more
+  [[nodiscard]] bool wants_replica() const;
+  void follow(Instant now, Actions& actions);
+  void end_replica(Actions& actions);
+  void fail_replica(const Error& error, Instant now, Actions& actions);
+  void lose_replica(const Error& error, Instant now, Actions& actions);
+  void tell_replica(Actions& actions);
+  void fit_standby(Actions& actions);
+
   // claims and takeovers
   void claim(std::string cause, std::string farewell, Actions& actions);
   void claim_quietly(std::string cause, bool switchover, Actions& actions);
@@ -224,7 +259,7 @@ class Core {
   void answered_after_stop(const heartbeat::ClaimAnswer* answer, Actions& actions);
   void advance(TakingOver& takeover, Actions& actions);
   void advance(HandingOver& handing, Actions& actions);
-  void fail_handover(const Error& error, Actions& actions);
+  void fail_handover(const Error& error, Instant now, Actions& actions);
   void try_again(TakingOver& takeover, std::string trouble, Actions& actions);
   void run(TakingOver& takeover, Actions& actions);
   void give_back(std::string cause, Actions& actions);
@@ -243,9 +278,17 @@ class Core {
   bool flush_void_ = false;  // the standby changed under the running flush: it counts for nothing
   std::optional<Instant> flush_retry_;
   bool standby_ready_ = false;
+  bool standby_private_ = false;  // the one that is there or being prepared is good for a replica
   bool preparing_ = false;
   std::optional<Instant> standby_retry_;
   std::optional<Instant> peer_keeps_until_;  // the peer was heard to keep its guest
+  bool private_wanted_ = false;              // standbys are to be good for a replica
+  bool colo_ = false;                        // as told in this session
+  Epoch mode_from_{0};
+  std::optional<Replica> replica_;
+  Epoch ran_{0};   // the last incarnation that ran: of its checkpoint no other one ever does
+  Epoch told_{0};  // the last one that the primary was told of in this session
+  std::uint32_t replica_failures_ = 0;  // of the committed checkpoint
   std::optional<Error> refusal_;
 };
 

@@ -35,6 +35,7 @@ void Core::give_back(std::string cause, Actions& actions) {
   giving.trouble = std::get<TakingOver>(state_).trouble;
   giving.cause = std::move(cause);
   state_ = std::move(giving);
+  end_replica(actions);
   actions.push_back(ReleaseResources{});
 }
 
@@ -50,7 +51,7 @@ void Core::on(const Released&, Instant, Actions& actions) {
 void Core::given_back(Generation generation, Instant now, Actions& actions) {
   const std::string trouble = std::get<GivingBack>(state_).trouble;
   generation_ = generation;
-  keeps_ = Keeps::last_resort;
+  keeps_ = spent() ? Keeps::base : Keeps::last_resort;
   rejoin("the guest was given back: " + trouble, now, actions);
 }
 

@@ -24,8 +24,17 @@ void Core::on(const HandoverAsked& event, Instant, Actions& actions) {
 
 // From whatever is true now to the next step, as in a takeover.
 void Core::advance(HandingOver& handing, Actions& actions) {
-  if (loading_) {
+  if (loading_ || (replica_ && replica_->step == Replica::Step::starting)) {
     handing.step = Handover::loading;
+    return;
+  }
+  if (runs_committed()) {  // the word to hand over was late: what runs is good as well
+    handing.step = Handover::loaded;
+    actions.push_back(TellLoaded{handing.session, committed_});
+    return;
+  }
+  if (replica_) {  // the last checkpoint's; its end goes on
+    handing.step = Handover::flushing;
     return;
   }
   if (loaded_ != committed_) replace_if_used(actions);
@@ -45,10 +54,10 @@ void Core::advance(HandingOver& handing, Actions& actions) {
 }
 
 // Told before anything else can be: a word to go that is on its way finds us in Standby.
-void Core::fail_handover(const Error& error, Actions& actions) {
+void Core::fail_handover(const Error& error, Instant now, Actions& actions) {
   auto& handing = std::get<HandingOver>(state_);
   actions.push_back(TellLoadFailed{handing.session, committed_, error});
-  stand_by(handing.session, host(), actions);
+  stand_by(handing.session, host(), now, actions);
 }
 
 void Core::on(const GoAsked& event, Instant, Actions& actions) {
@@ -58,10 +67,10 @@ void Core::on(const GoAsked& event, Instant, Actions& actions) {
   claim_quietly("switchover", /*switchover=*/true, actions);
 }
 
-void Core::on(const CancelAsked& event, Instant, Actions& actions) {
+void Core::on(const CancelAsked& event, Instant now, Actions& actions) {
   const auto* handing = std::get_if<HandingOver>(&state_);
   if (handing == nullptr || handing->session != event.session) return;
-  stand_by(event.session, host(), actions);
+  stand_by(event.session, host(), now, actions);
 }
 
 }  // namespace colo::secondary

@@ -12,7 +12,8 @@ namespace colo::secondary {
 bool Core::can_dial() const {
   // A flush may still write to the memory that a whole copy would fill; and the hello tells what
   // the standby guest is.
-  return standby_ready_ && !flushing_ && !loading_;
+  const bool ending = replica_ && replica_->step == Replica::Step::ending;
+  return standby_ready_ && !flushing_ && !loading_ && !ending;
 }
 
 void Core::dial(Actions& actions) {
@@ -44,11 +45,13 @@ void Core::forget(Actions& actions) {
   committed_ = Epoch{0};
   flushed_ = Epoch{0};
   keeps_ = Keeps::nothing;
+  ran_ = Epoch{0};  // epochs begin again at 1
   actions.push_back(Forget{});
 }
 
 void Core::rejoin(std::string trouble, Instant now, Actions& actions) {
   state_ = Joining{std::move(trouble), now + config_.join_retry, false};
+  end_replica(actions);
   replace_if_used(actions);
   // A takeover that failed may have left none, and nothing that would try again.
   if (lacks_standby() && !standby_retry_) prepare_standby(actions);
@@ -82,6 +85,8 @@ void Core::join(const Joined& event, Instant now, Actions& actions) {
 }
 
 void Core::receive(const Joined& event, Actions& actions) {
+  end_replica(actions);
+  colo_ = false;
   if (!event.base) forget(actions);
   if (committed_ != Epoch{0}) keeps_ = Keeps::base;
   generation_ = event.generation;
@@ -95,7 +100,11 @@ void Core::rejoin_suspect(const Joined& event, Suspecting& suspecting, Instant n
   suspecting.asking = false;
   const bool same = event.base && *event.base == committed_;
   if (event.generation == generation_ && same) {
-    stand_by(event.session, event.host, actions);
+    // A replica that runs goes on, and can be taken over from until the next commit. It has missed
+    // frames, so the primary compares nothing with it and is told nothing of it.
+    colo_ = false;
+    told_ = committed_;
+    stand_by(event.session, event.host, now, actions);
     return;
   }
   const bool whole = !event.base && !flushing_;
@@ -121,10 +130,13 @@ void Core::on(const JoinFailed& event, Instant now, Actions&) {
 
 // --- checkpoints ---------------------------------------------------------------------------------
 
-void Core::stand_by(Session session, std::string host, Actions& actions) {
+void Core::stand_by(Session session, std::string host, Instant now, Actions& actions) {
   state_ = Standby{session, std::move(host)};
-  replace_if_used(actions);
+  if (!wants_replica() || !loaded()) replace_if_used(actions);
+  fit_standby(actions);
   flush(actions);
+  tell_replica(actions);
+  follow(now, actions);
 }
 
 void Core::on(const StagedComplete& event, Instant now, Actions& actions) {
@@ -149,7 +161,13 @@ void Core::on(const StagedComplete& event, Instant now, Actions& actions) {
   keeps_ = Keeps::takeable;
   actions.push_back(Commit{event.session, event.epoch});
   actions.push_back(Acknowledge{event.session, generation_, event.epoch});
-  stand_by(event.session, host(), actions);
+  // Now this checkpoint is what is taken over from: what the primary releases on our word is in its
+  // past, and need not be in the old replica's.
+  end_replica(actions);
+  ran_ = Epoch{0};
+  replica_failures_ = 0;
+  if (!colo_) private_wanted_ = false;
+  stand_by(event.session, host(), now, actions);
 }
 
 std::string Core::host() const {
@@ -195,12 +213,12 @@ void Core::on(const PeerSuspected& event, Instant now, Actions& actions) {
   state_ = std::move(suspecting);
 }
 
-void Core::on(const PeerHeard& event, Instant, Actions& actions) {
+void Core::on(const PeerHeard& event, Instant now, Actions& actions) {
   auto* suspecting = std::get_if<Suspecting>(&state_);
   if (suspecting == nullptr || suspecting->session != event.session || suspecting->lane_closed) {
     return;
   }
-  stand_by(event.session, host(), actions);
+  stand_by(event.session, host(), now, actions);
 }
 
 }  // namespace colo::secondary

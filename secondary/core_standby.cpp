@@ -11,13 +11,7 @@
 namespace colo::secondary {
 
 void Core::tick_standby(Instant now, Actions& actions) {
-  // While taking over, advance() and try_again() see to it.
-  const bool own =
-      !std::holds_alternative<TakingOver>(state_) && !std::holds_alternative<GivingBack>(state_);
-  if (own && !standby_ready_ && !preparing_ && !loading_ &&
-      (!standby_retry_ || now >= *standby_retry_)) {
-    prepare_standby(actions);
-  }
+  if (lacks_standby() && (!standby_retry_ || now >= *standby_retry_)) prepare_standby(actions);
   if (flush_retry_ && now >= *flush_retry_) {
     flush_retry_.reset();
     flush(actions);
@@ -26,14 +20,16 @@ void Core::tick_standby(Instant now, Actions& actions) {
 
 bool Core::lacks_standby() const {
   // While taking over, advance() and try_again() see to it.
-  return !standby_ready_ && !preparing_ && !loading_ &&
+  const bool starting = replica_ && replica_->step == Replica::Step::starting;
+  return !standby_ready_ && !preparing_ && !loading_ && !starting &&
          !std::holds_alternative<TakingOver>(state_) && !std::holds_alternative<GivingBack>(state_);
 }
 
 void Core::prepare_standby(Actions& actions) {
   standby_retry_.reset();
   preparing_ = true;
-  actions.push_back(PrepareStandby{});
+  standby_private_ = private_wanted_;
+  actions.push_back(PrepareStandby{standby_private_});
 }
 
 void Core::standby_changed(bool ready) {
@@ -68,7 +64,9 @@ void Core::on(const StandbyReady&, Instant now, Actions& actions) {
       suspecting->redial = now;
       on(Tick{}, now, actions);
     }
+    fit_standby(actions);
     flush(actions);
+    follow(now, actions);
   }
 }
 
@@ -83,7 +81,7 @@ void Core::on(const StandbyFailed& event, Instant now, Actions& actions) {
   }
   standby_retry_ = now + config_.standby_retry;
   if (auto* joining = std::get_if<Joining>(&state_)) joining->trouble = event.error.text();
-  if (std::holds_alternative<HandingOver>(state_)) fail_handover(event.error, actions);
+  if (std::holds_alternative<HandingOver>(state_)) fail_handover(event.error, now, actions);
 }
 
 void Core::flush(Actions& actions) {
@@ -94,6 +92,10 @@ void Core::flush(Actions& actions) {
   // Without a standby there is nothing to flush into; StandbyReady flushes all of it.
   if (!wanted || !standby_ready_ || flushing_ || loading_ || loaded_ != Epoch{0}) return;
   if (committed_ == Epoch{0} || flushed_ == committed_) return;
+  // A replica that runs is that of this checkpoint: all that is left to flush is the memory that
+  // lives in the fresh standby beside it. One that ends runs on the memory of the checkpoint
+  // before.
+  if (replica_ && replica_->step != Replica::Step::running) return;
   flushing_ = true;
   flush_retry_.reset();
   actions.push_back(StartFlush{});
@@ -109,6 +111,7 @@ void Core::on(const Flushed& event, Instant now, Actions& actions) {
     advance(*handing, actions);
   } else {
     flush(actions);
+    follow(now, actions);
     on(Tick{}, now, actions);  // a Join may have waited for it
   }
 }
@@ -140,6 +143,8 @@ void Core::on(const Loaded&, Instant now, Actions& actions) {
     advance(*takeover, actions);
   } else if (auto* handing = std::get_if<HandingOver>(&state_)) {
     advance(*handing, actions);
+  } else if (std::holds_alternative<Standby>(state_) && wants_replica()) {
+    follow(now, actions);
   } else if (!std::holds_alternative<Ended>(state_) && !takes_it()) {
     replace_if_used(actions);
     on(Tick{}, now, actions);
@@ -155,16 +160,21 @@ bool Core::takes_it() const {
 void Core::on(const LoadFailed& event, Instant now, Actions& actions) {
   auto* takeover = std::get_if<TakingOver>(&state_);
   const bool loading = loading_.has_value();
+  const bool of_replica = loading_ == committed_ && wants_replica();
   loading_.reset();
   if (takeover != nullptr) {
     const bool answers = loading || takeover->step == Step::resuming;
+    if (takeover->step == Step::resuming) replica_.reset();  // it ended, if it was one
     if (answers) try_again(*takeover, event.error.text(), actions);
     return;
   }
   if (!loading || std::holds_alternative<Ended>(state_)) return;
   standby_changed(false);
+  if (of_replica && std::holds_alternative<Standby>(state_)) {
+    return fail_replica(event.error, now, actions);
+  }
   prepare_standby(actions);
-  if (std::holds_alternative<HandingOver>(state_)) fail_handover(event.error, actions);
+  if (std::holds_alternative<HandingOver>(state_)) fail_handover(event.error, now, actions);
   on(Tick{}, now, actions);
 }
 

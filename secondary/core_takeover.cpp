@@ -21,6 +21,8 @@ void Core::claim(std::string cause, std::string farewell, Actions& actions) {
 void Core::claim_quietly(std::string cause, bool switchover, Actions& actions) {
   COLO_CHECK(session() && committed_ != Epoch{0});
   state_ = Claiming{std::move(cause), std::nullopt, {}, session(), true, switchover};
+  // Nor does the replica say more: from a won claim on nobody may speak for the primary.
+  if (replica_ && replica_->step != Replica::Step::ending) actions.push_back(HoldReplica{});
   actions.push_back(StartClaim{generation_});
 }
 
@@ -85,8 +87,18 @@ void Core::advance(TakingOver& takeover, Actions& actions) {
       takeover.step == Step::resuming) {
     return;
   }
-  if (loading_) {
+  if (spent()) {
+    takeover.step = Step::failed;
+    if (takeover.trouble.empty()) takeover.trouble = "the replica ended";
+    return;
+  }
+  if (loading_ || (replica_ && replica_->step == Replica::Step::starting)) {
     takeover.step = Step::loading;
+    return;
+  }
+  if (runs_committed()) return run(takeover, actions);
+  if (replica_) {  // the last checkpoint's; its end goes on
+    takeover.step = Step::flushing;
     return;
   }
   if (loaded_ != committed_) replace_if_used(actions);
@@ -107,7 +119,7 @@ void Core::advance(TakingOver& takeover, Actions& actions) {
 void Core::run(TakingOver& takeover, Actions& actions) {
   if (takeover.acquired) {
     takeover.step = Step::resuming;
-    actions.push_back(Run{generation_});
+    actions.push_back(Run{generation_, runs_committed()});
   } else {
     takeover.step = Step::acquiring;
     actions.push_back(AcquireResources{});
@@ -118,7 +130,7 @@ void Core::on(const Acquired&, Instant, Actions& actions) {
   auto* takeover = std::get_if<TakingOver>(&state_);
   if (takeover == nullptr || takeover->step != Step::acquiring) return;
   takeover->acquired = true;
-  if (loaded()) {
+  if (loaded() || runs_committed()) {
     run(*takeover, actions);
   } else {
     try_again(*takeover, "the loaded guest ended before it could run", actions);
@@ -136,6 +148,10 @@ void Core::on(const AcquireFailed& event, Instant, Actions&) {
 // A standby whose load failed is of no further use; the checkpoint is untouched (L3).
 void Core::try_again(TakingOver& takeover, std::string trouble, Actions& actions) {
   takeover.trouble = std::move(trouble);
+  if (spent()) {
+    takeover.step = Step::failed;
+    return;
+  }
   standby_changed(false);
   if (takeover.attempt >= config_.load_attempts) {
     takeover.step = Step::failed;
@@ -170,6 +186,12 @@ void Core::on(const TakeoverAsked&, Instant now, Actions& actions) {
   }
   if (auto* takeover = std::get_if<TakingOver>(&state_);
       takeover != nullptr && takeover->step == Step::failed) {
+    if (spent()) {
+      refusal_ = Error{"no-checkpoint",
+                       "the replica ended, and clients have seen more than its checkpoint contains",
+                       "colo give-back FILE, once the other host is heard"};
+      return;
+    }
     takeover->attempt = 1;
     takeover->step = Step::preparing;
     advance(*takeover, actions);

@@ -92,6 +92,24 @@ struct PeerRuns {
 // A heartbeat says that the peer lost the guest and keeps it paused: it could resume it. Both are
 // fed as often as they are heard, with or without a session.
 struct PeerKeepsGuest {};
+// The primary's word: checkpoints from `from` on are run as replicas (colo), or only stood by for.
+// It comes on another lane than the checkpoints, so it may be late.
+struct ModeTold {
+  Session session;
+  Epoch from;
+  bool colo = false;
+};
+// The answers to RunReplica, exactly one of them, and none once EndReplica was given out.
+struct ReplicaRuns {};
+struct ReplicaFailed {  // it did not run at all: not one instruction, nothing that it could have
+                        // sent
+  Error error;
+};
+// The replica is no more: the answer to EndReplica, exactly once; or unasked: it crashed, hangs or
+// fell behind, and the engine has ended it. Not after Run: then LoadFailed, or the guest's end.
+struct ReplicaEnded {
+  Error error;
+};
 struct StandbyReady {};
 // It could not be started, or it ended before it was needed. The end of one that PrepareStandby
 // replaced is not reported.
@@ -105,11 +123,12 @@ struct TakeoverAsked {};  // also: try again what failed
 struct GiveBackAsked {};  // stop the takeover: let the peer, which keeps its guest, have it back
 struct StopAsked {};
 
-using Event = std::variant<Joined, JoinFailed, StagedComplete, Flushed, FlushFailed, PeerGone,
-                           PeerSuspected, PeerHeard, ClaimAnswered, ClaimUnanswered, Loaded,
-                           LoadFailed, Acquired, AcquireFailed, Released, GuestRuns, HandoverAsked,
-                           GoAsked, CancelAsked, PeerRuns, PeerKeepsGuest, StandbyReady,
-                           StandbyFailed, Tick, TakeoverAsked, GiveBackAsked, StopAsked>;
+using Event =
+    std::variant<Joined, JoinFailed, StagedComplete, Flushed, FlushFailed, PeerGone, PeerSuspected,
+                 PeerHeard, ClaimAnswered, ClaimUnanswered, Loaded, LoadFailed, Acquired,
+                 AcquireFailed, Released, GuestRuns, HandoverAsked, GoAsked, CancelAsked, PeerRuns,
+                 PeerKeepsGuest, StandbyReady, StandbyFailed, Tick, TakeoverAsked, GiveBackAsked,
+                 StopAsked, ModeTold, ReplicaRuns, ReplicaFailed, ReplicaEnded>;
 
 // --- actions -----------------------------------------------------------------------------------
 using heartbeat::For;
@@ -143,16 +162,50 @@ struct EndSession {
 };
 // Drop all that is held of the primary's memory, committed or not.
 struct Forget {};
-struct PrepareStandby {};  // start a (new) standby guest; answer: StandbyReady or StandbyFailed
-struct Load {};            // device state into the standby; answer: Loaded or LoadFailed
+// Start a (new) standby guest, beside a replica that may run; answer: StandbyReady or
+// StandbyFailed. replica: its main memory is mapped privately, so that what it writes once it runs
+// stays its own and the memory file keeps the checkpoint.
+struct PrepareStandby {
+  bool replica = false;
+};
+struct Load {};  // device state into the standby; answer: Loaded or LoadFailed
 // The hooks, as in the primary's; acquire goes on from the hook that failed. Answers: Acquired or
 // AcquireFailed; Released.
 struct AcquireResources {};
 struct ReleaseResources {};
 // Open the output, resume, announce; answer: GuestRuns or LoadFailed. LoadFailed only if the guest
 // did not run at all: what it sent must stay part of its past (L1).
+// replica: of the running replica, which goes on from where it is; its output, with what was held
+// of it, goes to the network from here on. LoadFailed then only if it ended before a byte of that
+// left. A standby beside it is of no further use.
 struct Run {
   Generation generation;
+  bool replica = false;
+};
+// COLO mode. The standby, which has loaded checkpoint `epoch`, becomes the replica and runs: it
+// gets the inbound frames of tag epoch + 1, and what it sends goes to the primary under that tag,
+// its numbers rewritten, never to the network. The standby's place is empty then. It waits for the
+// checkpoint's table of rewritten connections (wire::Flows), which is on its way. Before its first
+// instruction the kept checkpoint must be struck out as one to take over from (an engine that
+// starts again has only a base): what is released then is in this guest's past alone. Answer:
+// ReplicaRuns or ReplicaFailed.
+struct RunReplica {
+  Epoch epoch;
+};
+// Kill the replica, whatever it is doing; what it wrote and what it sent last is gone with it.
+// Answer: ReplicaEnded. Until then nothing is flushed: a guest never runs on two checkpoints.
+struct EndReplica {};
+// What the replica sends from here on waits: nothing of it goes to the primary any more (L4). Comes
+// before a StartClaim whose session is still open; EndSession does the same.
+struct HoldReplica {};
+struct TellReplicaRuns {
+  Session session;
+  Epoch epoch;
+};
+// There is nothing to take over from here any more. EndSession follows.
+struct TellReplicaLost {
+  Session session;
+  Error error;
 };
 struct TellLoaded {
   Session session;
@@ -166,11 +219,12 @@ struct TellLoadFailed {
 struct TellTookOver {
   Session session;
 };
-struct EndGuest {};
+struct EndGuest {};  // the standby, and the replica
 struct Exit {};
 
 using Action = std::variant<Join, StopJoin, Commit, Acknowledge, StartFlush, StartClaim, EndSession,
                             Forget, PrepareStandby, Load, AcquireResources, ReleaseResources, Run,
-                            TellLoaded, TellLoadFailed, TellTookOver, EndGuest, Exit>;
+                            TellLoaded, TellLoadFailed, TellTookOver, EndGuest, Exit, RunReplica,
+                            EndReplica, HoldReplica, TellReplicaRuns, TellReplicaLost>;
 
 }  // namespace colo::secondary

@@ -57,6 +57,8 @@ std::string_view name(Kind kind) {
       return "cancel";
     case Kind::took_over:
       return "took_over";
+    case Kind::packets:
+      return "packets";
     case Kind::attach:
       return "attach";
     case Kind::pages:
@@ -67,6 +69,16 @@ std::string_view name(Kind kind) {
       return "device_chunk";
     case Kind::commit:
       return "commit";
+    case Kind::replica_runs:
+      return "replica_runs";
+    case Kind::replica_lost:
+      return "replica_lost";
+    case Kind::ask:
+      return "ask";
+    case Kind::mode:
+      return "mode";
+    case Kind::flows:
+      return "flows";
   }
   return {};
 }

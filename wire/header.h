@@ -16,7 +16,7 @@
 namespace colo::wire {
 
 inline constexpr std::uint32_t magic = 0x4f4c4f43;  // "COLO" in a hex dump
-inline constexpr std::uint16_t protocol_version = 2;
+inline constexpr std::uint16_t protocol_version = 3;
 inline constexpr std::size_t header_bytes = 56;
 // The largest body: 256 pages with their table fit; a decoder never holds more than one.
 inline constexpr std::uint32_t body_bytes_max = 2U << 20;
@@ -38,12 +38,19 @@ enum class Kind : std::uint16_t {
   go = 12,           // primary -> secondary: claim and run
   cancel = 13,       // primary -> secondary: no switchover, the guest runs on here
   took_over = 14,    // secondary -> primary: the claim was won
+  packets = 15,      // either, COLO mode: frames of the network for the replica, or from it
   // bulk lane
   attach = 16,        // secondary -> primary, first on the bulk lane: the session token
   pages = 17,         // a batch of pages of one region
   device_state = 18,  // size and hash of the device state that follows in chunks
   device_chunk = 19,
   commit = 20,  // the epoch's counts and digest: the checkpoint is whole
+  // control lane, COLO mode
+  replica_runs = 21,  // secondary -> primary: its guest runs from this checkpoint
+  replica_lost = 22,  // secondary -> primary: it has nothing to take over from any more
+  ask = 23,           // secondary -> primary: it wants a checkpoint
+  mode = 24,          // primary -> secondary: whether checkpoints from this one on are run
+  flows = 25,         // primary -> secondary: its table of rewritten connections
 };
 
 struct Header {

@@ -3,9 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "wire/bytes.h"
+#include "wire/codec.h"
 #include "wire/decoder.h"
-#include "wire/frame.h"
 
 namespace colo::wire {
 
@@ -21,29 +20,6 @@ constexpr std::size_t hello_bytes_max = 6 * (2 + text_bytes_max) + 2 +
                                         sizeof(std::uint64_t) + held_bytes_max;
 static_assert(hello_bytes_max <= control_body_bytes_max, "a hello fits a control frame");
 static_assert(regions_max <= 0xffff && held_ranges_max <= 0xffff, "their numbers fit a u16");
-
-template <class Write>
-Bytes frame_of(Kind kind, FrameNumbers numbers, Write write) {
-  Bytes frame;
-  // Room for most messages at once. (And g++ 12 at -O3 takes growing from the header's own size for
-  // a write out of bounds.)
-  frame.reserve(256);
-  frame.resize(header_bytes);
-  ByteWriter writer(frame);
-  write(writer);
-  seal(frame, kind, numbers);
-  return frame;
-}
-
-// Reads a message field by field and gives it out only if every field and the end were right.
-template <class Message, class Read>
-Result<Message> message_of(Kind kind, ByteView body, Read read) {
-  ByteReader reader(name(kind), body);
-  Message message;
-  read(reader, message);
-  if (auto whole = reader.finish(); !whole) return fail(whole.error());
-  return message;
-}
 
 void write_agreement(ByteWriter& out, const Agreement& agreement) {
   COLO_CHECK(agreement.layout.size() <= regions_max);
@@ -139,31 +115,6 @@ std::optional<Held> read_held(ByteReader& in, const MemoryLayout& layout) {
     held.pages.push_back(read_range(in, layout, held));
   }
   return held;
-}
-
-Bytes error_frame(Kind kind, const Error& error, FrameNumbers numbers) {
-  return frame_of(kind, numbers, [&](ByteWriter& out) {
-    out.text(error.word, text_bytes_max);
-    out.text(error.reason, text_bytes_max);
-    out.text(error.remedy, text_bytes_max);
-  });
-}
-template <class Message>
-Result<Message> error_message(Kind kind, ByteView body) {
-  return message_of<Message>(kind, body, [](ByteReader& in, Message& message) {
-    message.error.word = in.text("word", text_bytes_max);
-    message.error.reason = in.text("reason", text_bytes_max);
-    message.error.remedy = in.text("remedy", text_bytes_max);
-  });
-}
-
-// A message that says all by its kind and header.
-Bytes bare_frame(Kind kind, FrameNumbers numbers) {
-  return frame_of(kind, numbers, [](ByteWriter&) {});
-}
-template <class Message>
-Result<Message> bare_message(Kind kind, ByteView body) {
-  return message_of<Message>(kind, body, [](ByteReader&, Message&) {});
 }
 
 }  // namespace

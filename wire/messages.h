@@ -105,6 +105,30 @@ struct Cancel {
   std::string reason;
 };
 struct TookOver {};  // the claim was won
+// COLO mode; header.epoch is the number of the incarnation's checkpoint.
+struct ReplicaRuns {};
+struct ReplicaLost {
+  Error error;
+};
+struct Ask {
+  std::string reason;
+};
+// header.epoch: the first checkpoint that it applies to. It comes on another lane than that.
+struct Mode {
+  bool colo = false;  // run as replicas; otherwise only stood by for
+};
+// A part of the primary's table of rewritten connections (compare::Rewriter, opaque here) as it was
+// at the cut of checkpoint header.epoch; after the last part it is whole. Comes with every
+// checkpoint that is run, empty or not, in front of the first packet for its incarnation; that one
+// does not run before.
+// REQUIRES: part.size() <= flows_part_bytes_max.
+inline constexpr std::size_t flows_part_bytes_max = 128U << 10;
+// Of a whole table, which a receiver bounds: more than any table of 16,384 connections.
+inline constexpr std::size_t flows_bytes_max = 2U << 20;
+struct Flows {
+  bool last = true;
+  Bytes part;
+};
 struct Progress {
   std::uint64_t sent_pages = 0;
   std::uint64_t remaining_pages = 0;
@@ -146,6 +170,11 @@ struct FrameNumbers {
 [[nodiscard]] Bytes encode(const Go&, FrameNumbers);
 [[nodiscard]] Bytes encode(const Cancel&, FrameNumbers);
 [[nodiscard]] Bytes encode(const TookOver&, FrameNumbers);
+[[nodiscard]] Bytes encode(const ReplicaRuns&, FrameNumbers);
+[[nodiscard]] Bytes encode(const ReplicaLost&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Ask&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Mode&, FrameNumbers);
+[[nodiscard]] Bytes encode(const Flows&, FrameNumbers);
 [[nodiscard]] Bytes encode(const Attach&, FrameNumbers);
 [[nodiscard]] Bytes encode(const DeviceState&, FrameNumbers);
 [[nodiscard]] Bytes encode(const Commit&, FrameNumbers);
@@ -167,6 +196,11 @@ inline constexpr std::size_t device_chunk_bytes = 256U << 10;
 [[nodiscard]] Result<Go> decode_go(ByteView body);
 [[nodiscard]] Result<Cancel> decode_cancel(ByteView body);
 [[nodiscard]] Result<TookOver> decode_took_over(ByteView body);
+[[nodiscard]] Result<ReplicaRuns> decode_replica_runs(ByteView body);
+[[nodiscard]] Result<ReplicaLost> decode_replica_lost(ByteView body);
+[[nodiscard]] Result<Ask> decode_ask(ByteView body);
+[[nodiscard]] Result<Mode> decode_mode(ByteView body);
+[[nodiscard]] Result<Flows> decode_flows(ByteView body);
 [[nodiscard]] Result<Attach> decode_attach(ByteView body);
 [[nodiscard]] Result<DeviceState> decode_device_state(ByteView body);
 [[nodiscard]] Result<Commit> decode_commit(ByteView body);

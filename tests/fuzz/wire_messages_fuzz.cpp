@@ -6,6 +6,7 @@
 
 #include "tests/fuzz/require.h"
 #include "wire/messages.h"
+#include "wire/packets.h"
 
 namespace {
 
@@ -21,6 +22,18 @@ void check(ByteView body, Result<Message> (*decode)(ByteView)) {
     return;
   }
   const Bytes frame = encode(*message, {{1}, {1}, 1});
+  FUZZ_REQUIRE(std::ranges::equal(ByteView(frame).subspan(header_bytes), body));
+}
+
+void check_packets(ByteView body) {
+  const auto packets = decode_packets(body);
+  if (!packets) {
+    FUZZ_REQUIRE(packets.error().word == "bad-body");
+    return;
+  }
+  PacketsFrame again;
+  for (const PacketView& packet : *packets) FUZZ_REQUIRE(again.add(packet.port, packet.bytes));
+  const Bytes frame = again.finish({{1}, {1}, 1});
   FUZZ_REQUIRE(std::ranges::equal(ByteView(frame).subspan(header_bytes), body));
 }
 
@@ -72,6 +85,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 14:
       check<TookOver>(body, decode_took_over);
       break;
+    case 15:
+      check_packets(body);
+      break;
     case 16:
       check<Attach>(body, decode_attach);
       break;
@@ -80,6 +96,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 20:
       check<Commit>(body, decode_commit);
+      break;
+    case 21:
+      check<ReplicaRuns>(body, decode_replica_runs);
+      break;
+    case 22:
+      check<ReplicaLost>(body, decode_replica_lost);
+      break;
+    case 23:
+      check<Ask>(body, decode_ask);
+      break;
+    case 24:
+      check<Mode>(body, decode_mode);
+      break;
+    case 25:
+      check<Flows>(body, decode_flows);
       break;
     default:
       break;

@@ -84,6 +84,10 @@ class PrimarySide {
   void execute(const primary::TellCancel& action);
   void execute(const primary::BecomeSecondary& action);
   void execute(const primary::Exit& action);
+  // COLO mode, which no configuration offers yet.
+  void execute(const primary::StartComparing& action);
+  void execute(const primary::StopComparing& action);
+  void execute(const primary::TellMode& action);
 
   Engine& engine_;
   World& world_;

@@ -193,4 +193,11 @@ void SecondarySide::mutant_flushes(const wire::Frame& frame) {
 
 void SecondarySide::execute(const secondary::Exit&) { engine_.exit(); }
 
+// Nothing gives these out before a mode is configured or set.
+void SecondarySide::execute(const secondary::RunReplica&) { COLO_CHECK(!"COLO mode"); }
+void SecondarySide::execute(const secondary::EndReplica&) { COLO_CHECK(!"COLO mode"); }
+void SecondarySide::execute(const secondary::HoldReplica&) { COLO_CHECK(!"COLO mode"); }
+void SecondarySide::execute(const secondary::TellReplicaRuns&) { COLO_CHECK(!"COLO mode"); }
+void SecondarySide::execute(const secondary::TellReplicaLost&) { COLO_CHECK(!"COLO mode"); }
+
 }  // namespace colo::sim

@@ -110,6 +110,12 @@ class SecondarySide {
   void execute(const secondary::TellTookOver& action);
   void execute(const secondary::EndGuest& action);
   void execute(const secondary::Exit& action);
+  // COLO mode, which no configuration offers yet.
+  void execute(const secondary::RunReplica& action);
+  void execute(const secondary::EndReplica& action);
+  void execute(const secondary::HoldReplica& action);
+  void execute(const secondary::TellReplicaRuns& action);
+  void execute(const secondary::TellReplicaLost& action);
   void mark_process_memory_diverged();
 
   Engine& engine_;

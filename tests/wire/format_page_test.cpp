@@ -6,6 +6,7 @@
 
 #include "wire/decoder.h"
 #include "wire/messages.h"
+#include "wire/packets.h"
 #include "wire/pages.h"
 
 namespace colo::wire {
@@ -67,7 +68,7 @@ TEST(FormatPage, EveryKindHasASectionUnderItsNumberAndName) {
     const std::string heading = "### " + std::to_string(number) + " `" + std::string(kind) + "`";
     EXPECT_NE(text.find(heading), std::string::npos) << heading;
   }
-  EXPECT_EQ(kinds, 19U);
+  EXPECT_EQ(kinds, 25U);
 }
 
 TEST(FormatPage, ItsLimitsAreOurs) {
@@ -79,6 +80,11 @@ TEST(FormatPage, ItsLimitsAreOurs) {
   EXPECT_EQ(region_name_bytes_max, 255U);
   EXPECT_EQ(regions_max, 256U);
   EXPECT_EQ(held_ranges_max, 4096U);
+  EXPECT_EQ(packet_bytes_max, 65550U);
+  EXPECT_EQ(packets_body_bytes_max, 128U << 10);
+  EXPECT_EQ(packets_max, 1024U);
+  EXPECT_EQ(flows_part_bytes_max, 128U << 10);
+  EXPECT_EQ(flows_bytes_max, 2U << 20);
   EXPECT_EQ(region_pages_max, std::uint64_t{1} << 40);
   constexpr std::size_t largest =
       batch_prefix_bytes + batch_data_pages_max * (page_bytes + 8) + batch_zero_pages_max * 8;

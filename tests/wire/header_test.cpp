@@ -56,7 +56,7 @@ TEST(Header, AnotherVersionIsToldWhateverFollowsIt) {
   const auto header = decode_header(bytes);
   ASSERT_FALSE(header);
   EXPECT_EQ(header.error().word, "wrong-version");
-  EXPECT_EQ(header.error().reason, "protocol version 2 here, 7 there");
+  EXPECT_EQ(header.error().reason, "protocol version 3 here, 7 there");
   EXPECT_EQ(header.error().remedy, "install the same version of colo on both hosts");
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "wire/messages.h"
+#include "wire/packets.h"
 #include "wire/pages.h"
 
 namespace colo::wire::samples {
@@ -57,6 +58,19 @@ inline Attach attach() { return {token()}; }
 inline DeviceState device_state() { return {81920, hash128(page_of(3))}; }
 inline Commit commit() { return {300, 44, 0x0102030405060708, 81920}; }
 
+inline ReplicaLost replica_lost() {
+  return {{"replica-ended", "the replica's QEMU was killed by signal 9", ""}};
+}
+inline Ask ask() { return {"7/8 of colo.diverged_limit are used"}; }
+inline Flows flows() { return {false, {std::byte{1}, std::byte{2}, std::byte{0}}}; }
+
+inline Bytes packets(FrameNumbers frame_numbers = numbers) {
+  PacketsFrame frame;
+  static_cast<void>(frame.add(0, ByteView(page_of(7)).first(60)));
+  static_cast<void>(frame.add(3, ByteView(page_of(8)).first(1)));
+  return frame.finish(frame_numbers);
+}
+
 inline Bytes pages(FrameNumbers frame_numbers = numbers) {
   PagesFrame frame(0);
   frame.add_page(5, page_of(1));
@@ -85,11 +99,18 @@ inline std::vector<std::pair<std::string, Bytes>> frames(std::uint64_t sequence 
           {"go", encode(Go{}, n)},
           {"cancel", encode(cancel(), n)},
           {"took_over", encode(TookOver{}, n)},
+          {"packets", packets(n)},
           {"attach", encode(attach(), n)},
           {"pages", pages(n)},
           {"device_state", encode(device_state(), n)},
           {"device_chunk", encode_device_chunk(page_of(3), n)},
-          {"commit", encode(commit(), n)}};
+          {"commit", encode(commit(), n)},
+          {"replica_runs", encode(ReplicaRuns{}, n)},
+          {"replica_lost", encode(replica_lost(), n)},
+          {"ask", encode(ask(), n)},
+          {"mode", encode(Mode{true}, n)},
+          {"flows", encode(flows(), n)},
+          {"flows-none", encode(Flows{}, n)}};
 }
 
 }  // namespace colo::wire::samples
