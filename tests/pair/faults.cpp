@@ -68,7 +68,8 @@ std::vector<Fault> faults_of_return() {
          w.kill(Host::alpha, true);
          w.run(milliseconds(900));
          w.restart_secondary();
-       }},
+       },
+       false, false, true},
   };
 }
 
@@ -223,6 +224,63 @@ Options matrix_options() {
   options.primary.answer_timeout = milliseconds(1500);
   options.primary.capture_retry = milliseconds(200);
   return options;
+}
+
+Options colo_options() {
+  Options options = matrix_options();
+  options.primary.mode = primary::Mode::colo;
+  options.primary.max_interval = milliseconds(200);
+  return options;
+}
+
+const std::vector<Fault>& colo_faults() {
+  static const std::vector<Fault> faults = {
+      {"the replica dies", [](World& w) { w.end_replica(); }, true},
+      {"the replica differs", [](World& w) { w.replica_differs(); }, true},
+      {"the replica does not run once", [](World& w) { w.fail_replicas(1); }, true},
+      {"no replica ever runs", [](World& w) { w.fail_replicas(always); }, true},
+      {"loads fail for ever", [](World& w) { w.fail_loads(always); }, true},
+      {"a replica does not run once, then the primary is killed",
+       [](World& w) {
+         w.fail_replicas(1);
+         w.run(milliseconds(215));
+         kill_primary(w);
+       }},
+      {"the mode is set to periodic",
+       [](World& w) { w.ask(Host::alpha, primary::Event(primary::ModeSet{})); }, true},
+      {"the mode is set to periodic and back",
+       [](World& w) {
+         w.ask(Host::alpha, primary::Event(primary::ModeSet{}));
+         w.run(milliseconds(5));
+         w.ask(Host::alpha, primary::Event(primary::ModeSet{primary::Mode::colo}));
+       },
+       true},
+      {"the mode is set to periodic, then the primary is killed",
+       [](World& w) {
+         w.ask(Host::alpha, primary::Event(primary::ModeSet{}));
+         w.run(milliseconds(9));
+         kill_primary(w);
+       }},
+      {"the replica differs, then the primary is killed",
+       [](World& w) {
+         w.replica_differs();
+         w.run(milliseconds(60));
+         kill_primary(w);
+       }},
+      {"the operator takes over, and the replica dies with the claim",
+       [](World& w) {
+         take_over(w);
+         w.run(milliseconds(1));
+         w.end_replica();
+       }},
+      {"the operator takes over, and the replica dies before its hooks are through",
+       [](World& w) {
+         take_over(w);
+         w.run(milliseconds(4));
+         w.end_replica();
+       }},
+  };
+  return faults;
 }
 
 void run_with(World& world, std::uint64_t steps, const Fault& fault) {

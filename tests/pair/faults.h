@@ -16,11 +16,18 @@ struct Fault {
   bool spares_primary = false;
   // The guest may end for good: the operator asked, or it cannot be loaded.
   bool may_end_guest = false;
+  // It takes the replica and the primary's guest: without a checkpoint to go back to, in COLO mode
+  // that is the end.
+  bool may_end_in_colo = false;
 };
 
 const std::vector<Fault>& all_faults();
 
+// Of a replica; only for a world in COLO mode.
+const std::vector<Fault>& colo_faults();
+
 Options matrix_options();
+Options colo_options();
 
 // Runs `steps` steps, puts the fault, lets time pass, heals, lets time pass.
 void run_with(World& world, std::uint64_t steps, const Fault& fault);

@@ -1,5 +1,7 @@
 #include "tests/pair/guest_model.h"
 
+#include <algorithm>
+
 namespace colo::pair {
 
 namespace {
@@ -34,8 +36,23 @@ Point decode_point(ByteView bytes) {
   return point;
 }
 
-Point GuestModel::step(Story& story) {
-  point = story.next(point);
+namespace {
+constexpr std::size_t point_at = 14;  // behind the link header
+}
+
+Bytes encode_frame(Point point) {
+  Bytes frame(60);
+  frame[12] = std::byte{0x88};
+  frame[13] = std::byte{0xb5};
+  const Bytes bytes = encode_point(point);
+  std::copy(bytes.begin(), bytes.end(), frame.begin() + point_at);
+  return frame;
+}
+
+Point decode_frame(ByteView bytes) { return decode_point(bytes.subspan(point_at)); }
+
+Point GuestModel::step(Story& story, bool told) {
+  point = told ? story.same(point) : story.next(point);
   auto at = memory.begin();
   std::advance(at, static_cast<long>(point % memory.size()));
   // Pages become zero and come back: a zero page that is forgotten shows at the next load.

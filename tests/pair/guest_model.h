@@ -20,6 +20,12 @@ class Story {
     parents_.push_back(parent);
     return parents_.size() - 1;
   }
+  // What a guest does next that was told the same: two that go on from one point stay together.
+  Point same(Point parent) {
+    const auto known = same_.find(parent);
+    if (known != same_.end()) return known->second;
+    return same_[parent] = next(parent);
+  }
   // True also where both are the same.
   [[nodiscard]] bool is_past_of(Point past, Point of) const {
     while (of > past) of = parents_[of];
@@ -28,6 +34,7 @@ class Story {
 
  private:
   std::vector<Point> parents_{0};
+  std::map<Point, Point> same_;
 };
 
 using Memory = std::map<PageId, Bytes>;
@@ -37,6 +44,10 @@ MemoryLayout model_layout();
 std::vector<bool> model_mirrored();
 bool in_process(PageId page);
 Memory zero_memory();
+
+// A network frame of the guest that carries a point, whole and with a type of its own.
+Bytes encode_frame(Point point);
+Point decode_frame(ByteView bytes);
 
 Bytes encode_point(Point point);
 Point decode_point(ByteView bytes);
@@ -48,7 +59,8 @@ struct GuestModel {
   std::set<PageId> dirty;
 
   // Writes a page, some of them back to zero, and sends one frame: the point.
-  Point step(Story& story);
+  // told: it goes the way of every guest that was told the same.
+  Point step(Story& story, bool told = false);
 };
 
 }  // namespace colo::pair

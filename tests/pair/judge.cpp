@@ -26,6 +26,7 @@ void Judge::committed(std::uint64_t session, Epoch epoch, Generation generation)
   committed_ = at->second.point;
   committed_in_ = generation;
   takeable_ = ever_committed_ = true;
+  replica_.reset();
 }
 
 void Judge::spoke(const Speech& speech, const std::vector<heartbeat::Ownership>& history) {
@@ -44,8 +45,10 @@ void Judge::spoke(const Speech& speech, const std::vector<heartbeat::Ownership>&
   if (!still && !speech.held) broken("L4", who + " spoke freely after it lost the guest");
   // What somebody could still take over from, or did, must contain the frame.
   const bool takeable = takeable_ && current && committed_in_ == speech.generation;
-  if ((speech.held || takeable) && !story_.is_past_of(speech.point, committed_)) {
-    broken("L1", who + " released a frame that no complete checkpoint contains");
+  const bool contained = story_.is_past_of(speech.point, committed_) ||
+                         (replica_ && story_.is_past_of(speech.point, *replica_));
+  if ((speech.held || takeable) && !contained) {
+    broken("L1", who + " released a frame that no complete checkpoint or replica contains");
   }
   if (story_.is_past_of(speech.point, client_saw_)) return;  // late, but of the same story
   if (!story_.is_past_of(client_saw_, speech.point)) {
@@ -71,6 +74,10 @@ void Judge::loaded(std::uint64_t session, Epoch epoch, const Memory& memory,
     }
   }
 }
+
+void Judge::replica_is_at(Point point) { replica_ = point; }
+
+void Judge::replica_ended() { takeable_ = false; }
 
 void Judge::resumed(Point point) {
   takeable_ = false;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,11 @@ class Judge {
   void spoke(const Speech& speech, const std::vector<heartbeat::Ownership>& history);
   // The secondary loads its device state over this memory.
   void loaded(std::uint64_t session, Epoch epoch, const Memory& memory, ByteView device_state);
+  // COLO mode: the secondary's guest runs from the committed checkpoint; it is at this point, and
+  // may have said so; it is no more, and with it the checkpoint, which others have seen gone
+  // beyond.
+  void replica_is_at(Point point);
+  void replica_ended();
   void resumed(Point point);
   void paused_by_core(const std::string& host, const heartbeat::Ownership& current);
   void copies(bool any);
@@ -54,6 +60,7 @@ class Judge {
   Point committed_ = 0;
   Generation committed_in_{0};  // it can be taken over from while this generation is current
   bool takeable_ = false;
+  std::optional<Point> replica_;  // the last one's, until the next commit
   bool ever_committed_ = false;
   std::vector<std::string> violations_;
 };

@@ -117,6 +117,14 @@ std::string action_name(const primary::Action& action) {
           [](const primary::BecomeSecondary&) { return std::string("BecomeSecondary"); },
           [](const primary::EndSession& x) { return std::string(farewell_name(x.farewell)); },
           [](const primary::TellGuestEnded&) { return std::string("TellGuestEnded"); },
+          [](const primary::StartComparing& x) {
+            return with("StartComparing from the cut of", x.epoch.value);
+          },
+          [](const primary::StopComparing&) { return std::string("StopComparing"); },
+          [](const primary::TellMode& x) {
+            return with(x.colo ? "TellMode colo from" : "TellMode periodic from", x.from.value) +
+                   " (" + x.reason + ")";
+          },
           [](const primary::Exit&) { return std::string("Exit"); }},
       action);
 }
@@ -136,11 +144,22 @@ std::string action_name(const secondary::Action& action) {
             return std::string(x.returns ? "EndSession (will return)" : "EndSession");
           },
           [](const secondary::Forget&) { return std::string("Forget"); },
-          [](const secondary::PrepareStandby&) { return std::string("PrepareStandby"); },
+          [](const secondary::PrepareStandby& x) {
+            return std::string(x.replica ? "PrepareStandby for a replica" : "PrepareStandby");
+          },
           [](const secondary::Load&) { return std::string("Load"); },
           [](const secondary::AcquireResources&) { return std::string("AcquireResources"); },
           [](const secondary::ReleaseResources&) { return std::string("ReleaseResources"); },
-          [](const secondary::Run&) { return std::string("Run"); },
+          [](const secondary::Run& x) {
+            return std::string(x.replica ? "Run the replica on" : "Run");
+          },
+          [](const secondary::RunReplica& x) { return with("RunReplica", x.epoch.value); },
+          [](const secondary::EndReplica&) { return std::string("EndReplica"); },
+          [](const secondary::HoldReplica&) { return std::string("HoldReplica"); },
+          [](const secondary::TellReplicaRuns& x) {
+            return with("TellReplicaRuns", x.epoch.value);
+          },
+          [](const secondary::TellReplicaLost&) { return std::string("TellReplicaLost"); },
           [](const secondary::TellLoaded& x) { return with("TellLoaded", x.epoch.value); },
           [](const secondary::TellLoadFailed&) { return std::string("TellLoadFailed"); },
           [](const secondary::TellTookOver&) { return std::string("TellTookOver"); },
@@ -223,6 +242,17 @@ std::string name_of(const primary::Event& event) {
           [](const primary::AcquireFailed& x) { return "acquire failed (" + x.error.reason + ")"; },
           [](const primary::SwitchoverAsked&) { return std::string("switchover asked"); },
           [](const primary::TakeoverAsked&) { return std::string("takeover asked"); },
+          [](const primary::CompareAsked& x) {
+            return with(x.reason == primary::CheckpointReason::silence ? "silence in epoch"
+                                                                       : "difference in epoch",
+                        x.open.value);
+          },
+          [](const primary::ReplicaRuns& x) { return with("replica runs", x.epoch.value); },
+          [](const primary::ReplicaLost& x) { return "replica lost (" + x.error.reason + ")"; },
+          [](const primary::PeerAsksCheckpoint& x) {
+            return "peer asks for a checkpoint (" + x.reason + ")";
+          },
+          [](const primary::ModeSet&) { return std::string("mode set"); },
           [](const primary::HoldFull&) { return std::string("hold queue full"); },
           [](const primary::Tick&) { return std::string("tick"); },
           [](const primary::PeerAsks& x) {
@@ -292,6 +322,12 @@ std::string name_of(const secondary::Event& event) {
           [](const secondary::Loaded&) { return std::string("loaded"); },
           [](const secondary::LoadFailed&) { return std::string("load failed"); },
           [](const secondary::GuestRuns&) { return std::string("guest runs"); },
+          [](const secondary::ModeTold& x) {
+            return with(x.colo ? "told: colo from" : "told: periodic from", x.from.value);
+          },
+          [](const secondary::ReplicaRuns&) { return std::string("replica runs"); },
+          [](const secondary::ReplicaFailed&) { return std::string("replica failed"); },
+          [](const secondary::ReplicaEnded&) { return std::string("replica ended"); },
           [](const secondary::StandbyReady&) { return std::string("standby ready"); },
           [](const secondary::StandbyFailed&) { return std::string("standby failed"); },
           [](const secondary::Tick&) { return std::string("tick"); },

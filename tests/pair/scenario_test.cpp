@@ -31,6 +31,11 @@ std::string status(const World& world) {
   return line + "; frames held: " + std::to_string(world.held());
 }
 
+primary::Mode mode_of(const std::string& word) {
+  if (word == "automatic") return primary::Mode::automatic;
+  return word == "colo" ? primary::Mode::colo : primary::Mode::periodic;
+}
+
 using Command = std::function<void(World&, const std::string& word)>;
 
 void until_acknowledged(World& world, std::uint64_t more) {
@@ -84,6 +89,12 @@ const std::map<std::string, Command>& commands() {
        [](World& w, const std::string&) {
          w.ask(Host::alpha, primary::Event(primary::StopAsked{}));
        }},
+      {"replica-differs", [](World& w, const std::string&) { w.replica_differs(); }},
+      {"end-replica", [](World& w, const std::string&) { w.end_replica(); }},
+      {"mode",
+       [](World& w, const std::string& word) {
+         w.ask(Host::alpha, primary::Event(primary::ModeSet{mode_of(word)}));
+       }},
       {"status", [](World&, const std::string&) {}},
   };
   return all;
@@ -96,6 +107,10 @@ std::string tell(Story& story, const std::string& line) {
   words >> verb >> word;
   if (verb == "hold-limit") {
     story.options.hold.packets = std::stoul(word);
+    return "";
+  }
+  if (verb == "mode" && !story.world) {
+    story.options.primary.mode = mode_of(word);
     return "";
   }
   if (verb == "grace") {

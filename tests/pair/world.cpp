@@ -114,7 +114,8 @@ void World::note(Host host, const std::string& event, const std::string& before,
 void World::check_copies() {
   if (ended_on_purpose_ || (lost_alone_ && left_)) return;
   const bool guest = alive_[0] && guest_;
-  const bool checkpoint = alive_[1] && (taken_over_ || (cache_ && cache_->committed() != Epoch{}));
+  const bool checkpoint = alive_[1] && (taken_over_ || replica_.guest || replica_.starts ||
+                                        (cache_ && cache_->committed() != Epoch{} && !struck_));
   judge_.copies(guest || checkpoint);
 }
 
@@ -197,7 +198,7 @@ void World::restart_secondary() {
     const bool unspoken = owner.owner == "beta" && !ordered_;
     const bool current = owner.generation == held->generation && owner.owner == "alpha";
     kept = secondary::Kept{unspoken ? owner.generation : held->generation, held->epoch,
-                           unspoken || current};
+                           (unspoken || current) && !struck_};
   } else {
     cache_.reset();
   }
@@ -210,6 +211,7 @@ void World::kill(Host host, bool silent) {
   alive_[host == Host::alpha ? 0 : 1] = false;
   if (host == Host::beta && ordered_) lost_alone_ = true;
   if (host == Host::alpha) guest_.reset();
+  if (host == Host::beta) lose_replica();
   if (silent) {
     host_gone_ = true;
     suspect_after_silence();
@@ -228,6 +230,11 @@ void World::kill(Host host, bool silent) {
       feed(primary::Event(primary::PeerLost{{of.number}, error, /*certain=*/true}));
     });
   }
+}
+
+void World::lose_replica() {
+  if (replica_.guest && struck_) judge_.replica_ended();
+  replica_ = Replica{nullptr, {}, replica_.life + 1, false, false, 0, false};
 }
 
 void World::ask(Host host, const primary::Event& event) {

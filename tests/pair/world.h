@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "cache/cache.h"
+#include "compare/comparator.h"
 #include "compare/hold_queue.h"
 #include "primary/core.h"
 #include "secondary/core.h"
@@ -38,6 +39,9 @@ struct Options {
   // Wrong executors, to prove that the judge sees what they break.
   bool wrong_release_before_ack = false;
   bool wrong_flush_skips_a_page = false;
+  bool wrong_replica_writes_the_file = false;
+  bool wrong_takeover_from_the_checkpoint = false;
+  [[nodiscard]] bool told() const { return primary.mode != primary::Mode::periodic; }
 };
 
 class World final : public cache::FlushTarget {
@@ -57,6 +61,9 @@ class World final : public cache::FlushTarget {
   void drop_next_ack() { drop_ack_ = true; }
   void end_guest(bool by_guest);
   void end_standby();
+  void end_replica();      // its QEMU dies
+  void replica_differs();  // it goes a way of its own from here on
+  void fail_replicas(int count) { replicas_to_fail_ = count; }
   void fail_flushes(int count) { flushes_to_fail_ = count; }
   void fail_loads(int count) { loads_to_fail_ = count; }
   void fail_captures(int count) { captures_to_fail_ = count; }
@@ -79,6 +86,8 @@ class World final : public cache::FlushTarget {
   [[nodiscard]] bool only_operator_can() const { return alive_[0] && !alive_[1] && !ordered_; }
   // A guest died that nobody else had a copy of yet.
   [[nodiscard]] bool lost_alone() const { return lost_alone_; }
+  [[nodiscard]] bool replica_runs() const { return alive_[1] && replica_.guest != nullptr; }
+  [[nodiscard]] std::uint64_t compared() const { return comparator_.figures().equal; }
   [[nodiscard]] std::size_t held() const { return alive_[0] ? queue_.packets() : 0; }
 
  private:
@@ -140,6 +149,10 @@ class World final : public cache::FlushTarget {
   void execute(const primary::TellCancel&);
   void execute(const primary::BecomeSecondary&);
   void execute(const primary::Exit&);
+  void execute(const primary::StartComparing&);
+  void execute(const primary::StopComparing&);
+  void execute(const primary::TellMode&);
+  void compare();  // what the comparator lets go, or asks for
   void guest_step();
   void begin_lineage(const primary::SendPass& action);
   void send_dirty(std::uint64_t session, Epoch epoch);
@@ -165,6 +178,14 @@ class World final : public cache::FlushTarget {
   void execute(const secondary::TellTookOver&);
   void execute(const secondary::EndGuest&);
   void execute(const secondary::Exit&);
+  void execute(const secondary::RunReplica&);
+  void execute(const secondary::EndReplica&);
+  void execute(const secondary::HoldReplica&);
+  void execute(const secondary::TellReplicaRuns&);
+  void execute(const secondary::TellReplicaLost&);
+  void replica_step(std::uint64_t life);
+  void run_replica_on();
+  void lose_replica();
   [[nodiscard]] Hello hello();
   void peer_asks(const Hello& hello);
   void join_failed(std::uint64_t number, const Error& error);
@@ -242,6 +263,24 @@ class World final : public cache::FlushTarget {
   int loads_to_fail_ = 0;
   std::optional<int> writes_until_failure_;
   std::unique_ptr<GuestModel> taken_over_;
+
+  // COLO mode
+  struct Replica {
+    std::unique_ptr<GuestModel> guest;
+    Epoch epoch;
+    std::uint64_t life = 0;  // counts replicas; what is to happen to an earlier one is void
+    bool holds = false;
+    bool differs = false;
+    std::uint64_t session = 0;  // where it hears what clients say; without, it goes its own way
+    bool starts = false;        // loaded, and no instruction of it has run
+  };
+  compare::Comparator comparator_{{}};
+  bool comparing_ = false;
+  Replica replica_;
+  bool standby_private_ = false;
+  Point loaded_point_ = 0;  // of the device state that was loaded last
+  bool struck_ = false;     // the kept checkpoint is a base, and none to take over from
+  int replicas_to_fail_ = 0;
 };
 
 }  // namespace colo::pair

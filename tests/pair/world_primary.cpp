@@ -44,13 +44,16 @@ void World::guest_step() {
     feed(primary::Event(primary::HoldFull{}));
     return;
   }
-  queue_.push(0, encode_point(guest_->step(story_)), now_);
-  pump();
+  const auto frame =
+      std::make_shared<const Bytes>(encode_frame(guest_->step(story_, options_.told())));
+  const compare::FrameId id = queue_.push(0, frame, now_);
+  if (comparing_ && queue_.holding()) comparator_.primary_sent(id, 0, frame, now_);
+  compare();
 }
 
 void World::pump() {
   while (const auto frame = queue_.pop_released()) {
-    judge_.spoke({"alpha", primary_->generation(), decode_point(*frame->frame), queue_.holding()},
+    judge_.spoke({"alpha", primary_->generation(), decode_frame(*frame->frame), queue_.holding()},
                  owners_);
   }
 }
@@ -148,6 +151,7 @@ void World::capture_now(const primary::Capture& action, bool stays) {
   judge_.captured(session, action.epoch, guest_->memory, guest_->point);
   queue_.open(action.epoch.next());
   if (action.begins_hold) queue_.hold();
+  if (comparing_) comparator_.cut(action.epoch.next());
   later({}, Host::alpha, [this, action] {
     feed(primary::Event(primary::StandstillEnded{action.session, action.epoch}));
   });
@@ -174,6 +178,8 @@ void World::tell_beta(std::uint64_t session, const secondary::Event& event) {
 void World::execute(const primary::Release& action) {
   queue_.release(action.up_to);
   pump();
+  if (comparing_) comparator_.committed(action.up_to);
+  compare();
 }
 
 void World::execute(const primary::ReleaseAll&) {

@@ -86,6 +86,7 @@ void World::execute(const secondary::Commit& action) {
     judge_.broken("L2", "a commit failed: " + ok.error().text());
   }
   committed_session_ = action.session.value;
+  struck_ = false;
   judge_.committed(committed_session_, action.epoch, secondary_->generation());
 }
 
@@ -149,11 +150,13 @@ void World::execute(const secondary::EndSession& action) {
 
 void World::execute(const secondary::Forget&) {
   cache_.reset();
+  struck_ = false;
   judge_.forgotten();
 }
 
-void World::execute(const secondary::PrepareStandby&) {
+void World::execute(const secondary::PrepareStandby& action) {
   standby_alive_ = false;
+  standby_private_ = action.replica;
   const std::uint64_t mine = ++standbys_;
   later(milliseconds(30), Host::beta, [this, mine] {
     if (mine != standbys_) return;
@@ -176,7 +179,9 @@ void World::end_standby() {
 
 void World::execute(const secondary::Load&) {
   loading_ = true;
-  later(milliseconds(10), Host::beta, [this] {
+  const Epoch epoch = secondary_->committed();
+  const Bytes state(cache_->device_state()->begin(), cache_->device_state()->end());
+  later(milliseconds(10), Host::beta, [this, epoch, state] {
     loading_ = false;
     if (loads_to_fail_ > 0 || !standby_alive_) {
       if (loads_to_fail_ > 0) --loads_to_fail_;
@@ -184,8 +189,11 @@ void World::execute(const secondary::Load&) {
           secondary::LoadFailed{{"load-failed", "QEMU refused the device state", ""}}));
       return;
     }
-    judge_.loaded(committed_session_, secondary_->committed(), standby_memory_,
-                  *cache_->device_state());
+    loaded_point_ = decode_point(state);
+    // A checkpoint that came, or went, while this one loaded: it is never run.
+    if (epoch == secondary_->committed()) {
+      judge_.loaded(committed_session_, epoch, standby_memory_, state);
+    }
     feed(secondary::Event(secondary::Loaded{}));
   });
 }
@@ -222,8 +230,9 @@ void World::execute(const secondary::TellTookOver& action) {
   tell_alpha(action.session.value, primary::PeerTookOver{{action.session.value}});
 }
 
-void World::execute(const secondary::Run&) {
+void World::execute(const secondary::Run& action) {
   if (!resources_[1]) judge_.broken("hooks", "beta runs the guest without its resources");
+  if (action.replica) return run_replica_on();
   loading_ = ordered_ = true;
   later(milliseconds(1), Host::beta, [this] {
     loading_ = false;
@@ -233,7 +242,7 @@ void World::execute(const secondary::Run&) {
     }
     taken_over_ = std::make_unique<GuestModel>();
     taken_over_->memory = standby_memory_;
-    taken_over_->point = decode_point(*cache_->device_state());
+    taken_over_->point = loaded_point_;
     judge_.resumed(taken_over_->point);
     later(options_.guest_step, Host::beta, [this] { taken_over_step(); });
     feed(secondary::Event(secondary::GuestRuns{}));
@@ -247,7 +256,10 @@ void World::taken_over_step() {
   judge_.spoke({"beta", secondary_->generation(), point, false}, owners_);
 }
 
-void World::execute(const secondary::EndGuest&) { standby_alive_ = false; }
+void World::execute(const secondary::EndGuest&) {
+  standby_alive_ = false;
+  lose_replica();
+}
 void World::execute(const secondary::Exit&) { kill(Host::beta, false); }
 
 }  // namespace colo::pair
