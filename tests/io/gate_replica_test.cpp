@@ -1,39 +1,15 @@
 // The secondary's gate in COLO mode: a replica between the lane and nobody, and its takeover.
 #include <gmock/gmock.h>
 
-#include "tests/compare/frames.h"
-#include "tests/io/gate_stage.h"
+#include <functional>
+#include <thread>
+
+#include "tests/io/replica_stage.h"
 
 namespace colo::io::test {
 namespace {
 
-using compare::frames::ack;
-using compare::frames::Ends;
-using compare::frames::read_tcp;
-using compare::frames::Segment;
-using compare::frames::syn;
-using compare::frames::tcp;
 using testing::ElementsAre;
-
-class GateReplica : public GateStage {
- protected:
-  void start_replica(Epoch tag, GateLimits limits = {}, ByteView flows = {}) {
-    start(limits);
-    ASSERT_TRUE(gate_->open_replica(tag, inside(), flows));
-  }
-  void deliver(Epoch tag, std::string_view text, std::uint32_t port = 0) {
-    ASSERT_TRUE(gate_->deliver(tag, port, bytes_of(text)));
-  }
-  // Another guest process with sockets of its own.
-  std::vector<InsidePort> another_guest() {
-    cards_.push_back(std::make_unique<Card>(directory_, "spare" + std::to_string(cards_.size())));
-    return {{"net0", cards_.back()->inside.get()}};
-  }
-  [[nodiscard]] bool something_reached(const Card& card) const {
-    pollfd polled{card.guest.get(), POLLIN, 0};
-    return ::poll(&polled, 1, 0) == 1;
-  }
-};
 
 TEST_F(GateReplica, GetsItsFramesFromTheLaneAndSendsToTheLaneOnly) {
   start_replica(second);
@@ -241,124 +217,57 @@ TEST_F(GateReplica, RefusesWhatIsNoFrameAndNoTable) {
   EXPECT_TRUE(gate_->open_replica(second, inside(), {})) << "the gate is as it was";
 }
 
-// --- rewriting ----------------------------------------------------------------------------------
-
-constexpr std::uint32_t primarys = 1'000'000, replicas = 5'000, clients = 77;  // first numbers
-const Ends out;
-const Ends in = out.back();
-
-class GateRewrites : public GateReplica {
- protected:
-  static Segment read(const std::string& frame) {
-    const auto segment = read_tcp(bytes_of(frame));
-    EXPECT_TRUE(segment) << "the checksum must hold";
-    return segment.value_or(Segment{});
-  }
-  static Segment data(std::uint32_t seq, std::uint32_t acknowledged, std::string payload) {
-    Segment segment{seq, acknowledged};
-    segment.payload = std::move(payload);
-    return segment;
-  }
-  void guest_sends(const Segment& segment) { card().guest_sends(text_of(tcp(out, segment))); }
-  // A client's connection, opened since the replica was loaded.
-  void client_opens() {
-    start_replica(second);
-    deliver(second, text_of(tcp(in, {clients, 0, syn})));
-    (void)card().reached();
-    guest_sends({replicas, clients + 1, syn | ack});
-    ASSERT_TRUE(wait_until([&] { return gate_->figures().replica_sent == 1; }));
-    deliver(second, text_of(tcp(in, {clients + 1, primarys + 1})));
-    EXPECT_EQ(read(card().reached()).ack, replicas + 1) << "as the replica numbers it";
-  }
-};
-
-TEST_F(GateRewrites, AReplicasConnectionHasThePrimarysNumbers) {
-  client_opens();
-  guest_sends(data(replicas + 1, clients + 1, "hello"));
-  const std::string rewritten = text_of(tcp(out, data(primarys + 1, clients + 1, "hello")));
-  EXPECT_TRUE(told("sent 2 0 " + rewritten));
-}
-
-TEST_F(GateRewrites, AConnectionGoesOnWhenTheReplicaTakesOver) {
-  client_opens();
-  gate_->take_over();
-  guest_sends(data(replicas + 1, clients + 1, "hello"));
-  EXPECT_EQ(read(card().left()).seq, primarys + 1);
-  ASSERT_TRUE(card().neighbour_sends(text_of(tcp(in, {clients + 1, primarys + 6}))));
-  EXPECT_EQ(read(card().reached()).ack, replicas + 6);
-}
-
-TEST_F(GateRewrites, ATakenOverGuestIsComparedAndGivenToTheLaneInTheClientsNumbers) {
-  client_opens();
-  gate_->take_over();
-  gate_->compare();
-  gate_->hold(second);
-  gate_->release(first);
-  guest_sends(data(replicas + 1, clients + 1, "hello"));
-  ASSERT_TRUE(holds(1));
-  ASSERT_TRUE(gate_->replica_frame(second, 0, tcp(out, data(primarys + 1, clients + 1, "hello"))));
-  EXPECT_EQ(read(card().left()).seq, primarys + 1);
-  const std::string answer = text_of(tcp(in, {clients + 1, primarys + 6}));
-  ASSERT_TRUE(card().neighbour_sends(answer));
-  EXPECT_EQ(read(card().reached()).ack, replicas + 6);
-  EXPECT_TRUE(told("inbound 2 0 " + answer));
-}
-
-TEST_F(GateRewrites, ItsNextReplicaIsGivenItsTable) {
-  client_opens();
-  gate_->take_over();
-  gate_->hold(second);
-  ASSERT_TRUE(told("began 2"));  // whether it compares or not
-  ASSERT_FALSE(flows().empty());
-  gate_.reset();
-  // The other host: a replica of that guest, whose own numbers are the first replica's.
-  cards_.front() = std::make_unique<Card>(directory_, "net9");
-  start_replica(second, {}, flows());
-  guest_sends(data(replicas + 1, clients + 1, "hello"));
-  EXPECT_TRUE(told("sent 2 0 " + text_of(tcp(out, data(primarys + 1, clients + 1, "hello")))));
-}
-
-TEST_F(GateRewrites, AnotherGuestIsNotRewritten) {
-  client_opens();
-  gate_->take_over();
-  gate_->close();
-  const auto next = another_guest();
-  gate_->open(next);
-  const std::string plain = text_of(tcp(out, data(replicas + 1, clients + 1, "hello")));
-  cards_.back()->guest_sends(plain);
-  EXPECT_EQ(card().left(), plain);
-}
-
-TEST_F(GateRewrites, TheSameGuestOpenedAgainStillIs) {
-  client_opens();
-  gate_->take_over();
-  gate_->close();
-  open();
-  guest_sends(data(replicas + 1, clients + 1, "hello"));
-  EXPECT_EQ(read(card().left()).seq, primarys + 1);
-}
-
-TEST_F(GateRewrites, TheNextIncarnationBeginsWithoutATable) {
-  client_opens();
-  gate_->close_replica();
-  const auto next = another_guest();
-  ASSERT_TRUE(gate_->open_replica(third, next, {}));
-  const std::string plain = text_of(tcp(out, data(primarys + 1, clients + 1, "hello")));
-  cards_.back()->guest_sends(plain);
-  EXPECT_TRUE(told("sent 3 0 " + plain));
-}
-
-TEST_F(GateRewrites, MoreConnectionsThanCanBeFollowedAskForACheckpoint) {
+TEST_F(GateReplica, ManyThreadsCallItAtOnce) {
   GateLimits limits;
-  limits.rewriter.flows = 2;
-  start_replica(second, limits);
-  for (std::uint16_t client = 50'000; client < 50'004; ++client) {
-    Ends ends = out;
-    ends.client_port = client;
-    card().guest_sends(text_of(tcp(ends, {replicas, clients + 1, syn | ack})));
+  limits.compare.silence = std::chrono::milliseconds(1);
+  start(limits);
+  std::atomic<bool> stop = false;
+  const auto until_stopped = [&](const std::function<void()>& call) {
+    return std::thread([&stop, call] {
+      while (!stop) call();
+    });
+  };
+  std::vector<std::thread> threads;
+  threads.push_back(until_stopped([&] { (void)gate_->figures(); }));
+  threads.push_back(until_stopped([&] { (void)card().neighbour_sends("in"); }));
+  threads.push_back(until_stopped([&] {
+    room_ = room_ == 0 ? 1U << 20 : 0;
+    gate_->room_again();
+    std::this_thread::yield();
+  }));
+  threads.push_back(until_stopped([&] {
+    (void)gate_->replica_frame(second, 0, bytes_of("out"));
+    gate_->replica_runs(second);
+  }));
+  std::uint64_t tag = 1;
+  for (int i = 0; i < 40; ++i) {
+    const Epoch now{++tag};
+    deliver(now, std::to_string(i));
+    ASSERT_TRUE(gate_->open_replica(now, inside(), {}));
+    std::string reached = card().reached();
+    while (reached == "in") reached = card().reached();  // of a time as the guest
+    ASSERT_EQ(reached, std::to_string(i));
+    card().guest_sends("out");
+    if (i % 2 == 0) gate_->hold_replica();
+    if (i % 4 < 2) {
+      gate_->close_replica();
+      continue;
+    }
+    gate_->take_over();
+    gate_->compare();
+    gate_->hold(first);
+    (void)gate_->stop_inbound(std::chrono::microseconds(100));
+    gate_->cut(second);
+    gate_->start_inbound();
+    gate_->release(first);
+    card().guest_sends("out");
+    gate_->drop_held();
+    gate_->close();
+    gate_->forget_inbound();
+    tag = 1;
   }
-  EXPECT_TRUE(wait_until([&] { return gate_->figures().replica_sent == 4; }));
-  EXPECT_TRUE(told("asked 2 full-flows"));
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace
