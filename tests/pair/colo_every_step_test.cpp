@@ -104,7 +104,9 @@ TEST_P(ColoTwoFaults, NeitherTwoOwnersNorALie) {
         run_with(world, world.steps() + apart, second);
         std::vector<std::string> broken;
         for (const auto& one : world.judge().violations()) {
-          if (one.compare(0, 2, "L3") != 0) broken.push_back(one);
+          // A claim that is given back at once can cross its loser's pause, which then ends again.
+          const bool may = one.compare(0, 2, "L3") == 0 || one.compare(0, 2, "L6") == 0;
+          if (!may) broken.push_back(one);
         }
         if (world.alpha_runs() && world.beta_runs()) broken.push_back("L4: both guests run");
         EXPECT_TRUE(broken.empty()) << "faults: " << first.name << " at step " << step << ", "
@@ -136,6 +138,7 @@ TEST(ColoJudge, SeesATakeoverThatGoesBackToTheCheckpoint) {
 TEST(ColoJudge, SeesAReplicaThatWritesIntoTheCheckpoint) {
   Options options = colo_options();
   options.wrong_replica_writes_the_file = true;
+  options.guest_step = milliseconds(60);  // few pages a checkpoint: the others must be as they were
   World world(options);
   world.run(milliseconds(200));
   world.replica_differs();
