@@ -45,8 +45,9 @@ int command_set(const Target& target, const std::string& assignment) {
   if (!selected) return exit_usage;
   const std::size_t equals = assignment.find('=');
   if (equals == std::string::npos) {
-    return refuse({"bad-assignment", "\"" + assignment + "\" has no =", "write delay=50ms, or mode=auto"},
-                  exit_usage);
+    return refuse(
+        {"bad-assignment", "\"" + assignment + "\" has no =", "write delay=50ms, or mode=auto"},
+        exit_usage);
   }
   const std::string key = assignment.substr(0, equals);
   const std::string value = assignment.substr(equals + 1);

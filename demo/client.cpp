@@ -21,12 +21,6 @@ std::string conversation_tag() {
 
 }  // namespace
 
-std::int64_t unix_now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 Client::Client(std::unique_ptr<Transport> transport)
     : transport_(std::move(transport)), judge_(conversation_tag()), thread_([this] { talk(); }) {}
 
@@ -57,15 +51,18 @@ ClientFigures Client::figures() const {
 
 std::optional<std::int64_t> Client::first_reply_since(std::int64_t unix_ns) const {
   const std::scoped_lock lock(mutex_);
-  const auto found = std::lower_bound(reply_times_.begin(), reply_times_.end(), unix_ns);
-  if (found == reply_times_.end()) return std::nullopt;
-  return *found;
+  return reply_times_.first_since(unix_ns);
 }
 
 std::uint64_t Client::replies_since(std::int64_t unix_ns) const {
   const std::scoped_lock lock(mutex_);
-  const auto found = std::lower_bound(reply_times_.begin(), reply_times_.end(), unix_ns);
-  return static_cast<std::uint64_t>(reply_times_.end() - found);
+  return reply_times_.count_since(unix_ns);
+}
+
+std::optional<ReplyFigures> Client::reply_times(std::int64_t begin_unix_ns,
+                                                std::int64_t end_unix_ns) const {
+  const std::scoped_lock lock(mutex_);
+  return reply_times_.between(begin_unix_ns, end_unix_ns);
 }
 
 std::uint64_t Client::outstanding() const {
@@ -98,6 +95,7 @@ void Client::talk() {
     {
       const std::scoped_lock lock(mutex_);
       entry = judge_.next_entry();
+      said_.push_back(Clock::now());
     }
     if (auto sent = transport_->send_entry(entry); !sent) return break_off(sent.error());
     due = std::max(due + pace, now);  // what a full window delayed is not made up for
@@ -113,7 +111,10 @@ void Client::listen(std::chrono::milliseconds patience) {
   const std::scoped_lock lock(mutex_);
   figures_.longest_gap_ms = std::max(figures_.longest_gap_ms, milliseconds(now - last_reply_));
   last_reply_ = now;
-  reply_times_.push_back(std::max(unix_now_ns(), reply_times_.empty() ? 0 : reply_times_.back()));
+  if ((*reply)->kind != Reply::Kind::whole && !said_.empty()) {
+    reply_times_.add(said_.front());
+    said_.pop_front();
+  }
   judge_.hear(**reply);
   if ((*reply)->kind != Reply::Kind::added) whole_heard_ = true;
 }

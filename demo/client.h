@@ -7,14 +7,15 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "demo/judge.h"
+#include "demo/reply_times.h"
 #include "demo/transport.h"
 
 namespace colo::demo {
@@ -40,6 +41,9 @@ class Client {
   // The first reply at or after this time (CLOCK_REALTIME, nanoseconds).
   [[nodiscard]] std::optional<std::int64_t> first_reply_since(std::int64_t unix_ns) const;
   [[nodiscard]] std::uint64_t replies_since(std::int64_t unix_ns) const;
+  // Of a phase; empty when there was no reply.
+  [[nodiscard]] std::optional<ReplyFigures> reply_times(std::int64_t begin_unix_ns,
+                                                        std::int64_t end_unix_ns) const;
 
   // Says no more, waits for what is still due, asks for the whole digest and compares. Ends the
   // conversation.
@@ -59,15 +63,13 @@ class Client {
   Judge judge_;
   ClientFigures figures_;
   Clock::time_point last_reply_;
-  std::vector<std::int64_t> reply_times_;  // CLOCK_REALTIME, ns, rising
+  std::deque<Clock::time_point> said_;  // entries that wait for their reply
+  ReplyTimes reply_times_;
   bool whole_heard_ = false;
   std::atomic<bool> broken_ = false;
   std::atomic<bool> finishing_ = false;
   std::atomic<bool> abandoned_ = false;
   std::thread thread_;
 };
-
-// CLOCK_REALTIME, as the engines' status has it.
-[[nodiscard]] std::int64_t unix_now_ns();
 
 }  // namespace colo::demo

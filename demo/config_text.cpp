@@ -48,7 +48,7 @@ std::string render(const ConfigText& config) {
   std::string text = line("name", quoted("ledger"));
   text += line("first_primary", quoted("alpha"));
   text += line("delay", quoted(std::to_string(config.delay_ms) + "ms"));
-  text += line("mode", quoted("periodic"));
+  text += line("mode", quoted(config.mode));
   text += line("key_file", quoted(config.key_file.string()));
   text += line("run_directory", quoted(config.run_directory.string()));
   text += line("checkpoint_directory", quoted(config.checkpoint_directory.string()));
@@ -62,6 +62,7 @@ std::string render(const ConfigText& config) {
 
 std::vector<std::string> qemu_command(const Setting& setting,
                                       const std::filesystem::path& console) {
+  const std::string service = setting.service.empty() ? "" : " colo.service=" + setting.service;
   // An option and its value on one line.
   // clang-format off
   return {
@@ -79,7 +80,7 @@ std::vector<std::string> qemu_command(const Setting& setting,
       "-initrd", (setting.image / "initrd").string(),
       // The kernel's check of its timer fails on a host so busy that ticks come late, and then hangs.
       "-append", "console=ttyS0 quiet panic=-1 no_timer_check colo.dirty_pages=" +
-                     std::to_string(setting.dirty_pages_per_second),
+                     std::to_string(setting.dirty_pages_per_second) + service,
       "-device", "virtio-net-pci,netdev=net0,mac=52:54:00:c0:10:00"};
   // clang-format on
 }

@@ -19,6 +19,7 @@ struct HostText {
 struct ConfigText {
   std::filesystem::path key_file, run_directory, checkpoint_directory, arbiter;
   std::uint32_t delay_ms = 100;
+  std::string mode = "periodic";
   std::string guest;  // the lines of [guest]
   std::vector<HostText> hosts;
   std::string more;  // whole sections, behind the others

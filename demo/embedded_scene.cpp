@@ -44,6 +44,7 @@ class EmbeddedScene final : public Scene {
     const std::uint64_t client = (std::uint64_t{random()} << 32 | random()) | 1;  // never 0
     return std::make_unique<UdpClient>(std::move(*network), client);
   }
+  [[nodiscard]] std::unique_ptr<Transport> make_visit() override { return nullptr; }
   [[nodiscard]] std::vector<pid_t> processes_of(const std::string&, const Child& engine) override {
     return {engine.pid()};  // the embedded guest lives in its engine
   }
@@ -103,6 +104,7 @@ Result<std::unique_ptr<Scene>> make_embedded_scene(const Setting& setting) {
   config.arbiter = Folder::arbiter_mount();
   config.more = setting.more_config;
   config.delay_ms = setting.delay_ms;
+  config.mode = setting.mode;
   config.guest = embedded_guest_lines(setting);
   for (std::size_t i = 0; i < 2; ++i) {
     const RelayedHost& host = (*relayed)[i];

@@ -37,6 +37,23 @@ T value(const Json& from, const char* key) {
   return maybe<T>(from, key).value_or(T{});
 }
 
+using Counts = std::map<std::string, std::uint64_t>;
+
+std::optional<CompareFigures> compare_of(const Json& part) {
+  if (part.empty()) return std::nullopt;
+  return CompareFigures{value<std::uint64_t>(part, "equal"), value<Counts>(part, "different"),
+                        value<std::uint64_t>(part, "held_packets"),
+                        maybe<double>(part, "oldest_ms")};
+}
+
+std::optional<ReplicaFigures> replica_of(const Json& part) {
+  if (part.empty()) return std::nullopt;
+  return ReplicaFigures{value<bool>(part, "running"), value<std::uint64_t>(part, "epoch"),
+                        value<std::uint64_t>(part, "diverged_pages"),
+                        value<std::uint64_t>(part, "preimage_bytes"),
+                        value<std::uint64_t>(part, "limit_bytes")};
+}
+
 EngineStatus from_tree(const Json& tree) {
   EngineStatus status;
   status.host = tree.at("host").get<std::string>();
@@ -47,6 +64,7 @@ EngineStatus from_tree(const Json& tree) {
   status.role = value<std::string>(tree, "role");
   status.reason = value<std::string>(tree, "reason");
   status.mode = value<std::string>(tree, "mode");
+  status.effective_mode = value<std::string>(part(tree, "effective_mode"), "mode");
   status.delay_ms = value<double>(tree, "delay_ms");
 
   const Json guest = part(tree, "guest");
@@ -63,6 +81,9 @@ EngineStatus from_tree(const Json& tree) {
 
   const Json checkpoints = part(tree, "checkpoints");
   status.checkpoints_committed = value<std::uint64_t>(checkpoints, "committed");
+  status.checkpoints_by_reason = value<Counts>(checkpoints, "by_reason");
+  status.compare = compare_of(part(tree, "compare"));
+  status.replica = replica_of(part(tree, "replica"));
   const Json pause = part(checkpoints, "pause_ms");
   status.pause_p50_ms = maybe<double>(pause, "p50");
   status.pause_p99_ms = maybe<double>(pause, "p99");
@@ -134,8 +155,8 @@ Result<EngineStatus> ask_status(const std::filesystem::path& control_socket) {
   return parse_status_reply(*reply);
 }
 
-Result<void> tell_engine(const std::filesystem::path& control_socket, const std::string& command) {
-  auto line = converse(control_socket, Json{{"command", command}}.dump() + "\n");
+static Result<void> tell(const std::filesystem::path& control_socket, const Json& request) {
+  auto line = converse(control_socket, request.dump() + "\n");
   if (!line) return fail(line.error());
   try {
     const Json reply = Json::parse(*line);
@@ -144,6 +165,15 @@ Result<void> tell_engine(const std::filesystem::path& control_socket, const std:
   } catch (const Json::exception& error) {
     return fail("refused", error.what());
   }
+}
+
+Result<void> tell_engine(const std::filesystem::path& control_socket, const std::string& command) {
+  return tell(control_socket, {{"command", command}});
+}
+
+Result<void> set_engine(const std::filesystem::path& control_socket, const std::string& key,
+                        const std::string& value) {
+  return tell(control_socket, {{"command", "set"}, {"key", key}, {"value", value}});
 }
 
 }  // namespace colo::demo

@@ -7,10 +7,16 @@ namespace colo::demo {
 namespace {
 
 constexpr const char* footer =
-    "The report (--json) has guest{kind,version,accelerator,memory_bytes}, mode, delay_ms, fault,\n"
-    "checkpoints{committed,pause_ms{p50,p99,max},dirty_pages{p50,max}}, takeover{detected_ms,\n"
-    "claimed_ms,resumed_ms,first_reply_ms} (since the fault; null where nobody took over),\n"
-    "client{connections,resets,acknowledged,lost,wrong,longest_gap_ms}, owners and verdict.\n"
+    "The report (--json) has guest{kind,version,accelerator,memory_bytes}, mode, effective_mode,\n"
+    "delay_ms, fault, checkpoints{committed,by_reason{},pause_ms{p50,p99,max},dirty_pages{p50,\n"
+    "max}}, compare{equal,different{},held_packets,oldest_ms} and replica{running,epoch,\n"
+    "diverged_pages,preimage_bytes,limit_bytes} (just before the fault; null where nothing is\n"
+    "compared), takeover{detected_ms,claimed_ms,resumed_ms,first_reply_ms} (since the fault; null\n"
+    "where nobody took over), client{connections,resets,acknowledged,lost,wrong,longest_gap_ms,\n"
+    "reply_ms{p50,p99,max,replies},unprotected_reply_ms{...}} (of the long connection: protected,\n"
+    "and in the same run before the secondary's engine was started), visits{connections,resets,\n"
+    "acknowledged,lost,wrong,visit_ms{...},unprotected_visit_ms{...}} (new connections, one after\n"
+    "the other throughout; null where the guest has none), owners and verdict.\n"
     "A failed report also has failures. With more than one round the file holds the last round in\n"
     "that shape, then rounds (all of them) and summary (medians and worst values); its verdict is\n"
     "passed only if every round passed.\n"
@@ -37,6 +43,12 @@ Parsed parse(int argc, const char* const* argv) {
                  "kill: SIGKILL of all of alpha; cut: the link between the hosts goes silent")
       ->transform(CLI::CheckedTransformer(faults).description("kill|cut"))
       ->default_str("kill");
+  app.add_option(
+         "--mode", options.mode,
+         "What replies wait for. periodic: the next checkpoint; colo: that both guests say\n"
+         "the same; auto: one or the other")
+      ->check(CLI::IsMember({"periodic", "colo", "auto"}))
+      ->capture_default_str();
   app.add_option("--delay", options.delay_ms, "Milliseconds between checkpoints")
       ->check(CLI::Range(5, 60000))
       ->capture_default_str();
@@ -49,6 +61,11 @@ Parsed parse(int argc, const char* const* argv) {
   app.add_option("--rounds", options.rounds, "Take over, then repeat from the start")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  std::uint32_t talk_seconds = 0;
+  app.add_option("--talk", talk_seconds,
+                 "Seconds of each conversation: without protection, protected, behind the fault\n"
+                 "(default: 4, embedded 2)")
+      ->check(CLI::Range(1, 600));
   app.add_option("--json", options.json_file, "Write the report to this file");
   app.add_option("--keep-logs", options.keep_logs, "Keep configuration and logs in this folder");
   app.add_option("--colo", options.colo, "The colo program")->required();
@@ -61,6 +78,8 @@ Parsed parse(int argc, const char* const* argv) {
   if (options.memory_mib == 0) {
     options.memory_mib = default_memory_mib(options.guest);
   }
+  if (talk_seconds == 0) talk_seconds = options.guest == GuestKind::qemu ? 4 : 2;
+  options.talk = std::chrono::seconds(talk_seconds);
   // QEMU's folder and ours may differ.
   options.colo = std::filesystem::absolute(options.colo);
   if (!options.image.empty()) options.image = std::filesystem::absolute(options.image);

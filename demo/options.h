@@ -1,6 +1,7 @@
 // What the demonstration is asked to do.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -15,8 +16,10 @@ enum class Fault { kill, cut };
 struct Options : Setting {  // memory_mib: never 0 after parse()
   Fault fault = Fault::kill;
   std::uint32_t rounds = 1;
-  std::filesystem::path json_file;  // empty: none
-  std::filesystem::path keep_logs;  // empty: logs are removed
+  // Of each conversation: without protection, protected, behind the fault.
+  std::chrono::milliseconds talk{0};  // never 0 after parse()
+  std::filesystem::path json_file;    // empty: none
+  std::filesystem::path keep_logs;    // empty: logs are removed
 };
 
 [[nodiscard]] const char* word(Fault fault);

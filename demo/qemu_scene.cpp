@@ -11,7 +11,7 @@
 namespace colo::demo {
 namespace {
 
-const std::string guest_address = "10.77.0.10";
+const std::string own_address = "10.77.0.10";
 constexpr std::uint16_t guest_port = 7000;
 
 class QemuScene final : public Scene {
@@ -29,8 +29,14 @@ class QemuScene final : public Scene {
     return Child::start(command);
   }
   Result<std::unique_ptr<Transport>> make_transport() override {
-    return std::make_unique<TcpClient>(stage_->namespace_of("client"), guest_address, guest_port);
+    return std::make_unique<TcpClient>(stage_->namespace_of("client"), own_address, guest_port);
   }
+  [[nodiscard]] std::unique_ptr<Transport> make_visit() override {
+    return std::make_unique<TcpClient>(stage_->namespace_of("client"), own_address, guest_port,
+                                       visitor_words);
+  }
+  [[nodiscard]] int outside_namespace() const override { return stage_->namespace_of("client"); }
+  [[nodiscard]] std::string guest_address() const override { return own_address; }
   [[nodiscard]] std::vector<pid_t> processes_of(const std::string& host,
                                                 const Child& engine) override {
     std::vector<pid_t> all{engine.pid()};
@@ -83,6 +89,7 @@ Result<std::unique_ptr<Scene>> make_qemu_scene(const Setting& setting) {
   config.arbiter = Folder::arbiter_mount();
   config.more = setting.more_config;
   config.delay_ms = setting.delay_ms;
+  config.mode = setting.mode;
   config.guest = qemu_guest_lines(setting, folder->console());
   config.hosts = {{"alpha", "10.77.1.1:7700", "10.77.1.1:7701", "", "", "tap:tap0"},
                   {"beta", "10.77.1.2:7700", "10.77.1.2:7701", "", "", "tap:tap0"}};

@@ -34,7 +34,22 @@ std::optional<double> number(const std::optional<std::uint64_t>& value) {
   return static_cast<double>(*value);
 }
 
-constexpr std::array<Measure, 9> measures{{
+template <double ReplyFigures::*share>
+std::optional<double> of(const std::optional<ReplyFigures>& figures) {
+  if (!figures) return std::nullopt;
+  return (*figures).*share;
+}
+constexpr auto p50 = of<&ReplyFigures::p50_ms>;
+constexpr auto p99 = of<&ReplyFigures::p99_ms>;
+
+// What protection adds, within one run.
+std::optional<double> added(const PhaseTimes& times,
+                            std::optional<double> (*share)(const std::optional<ReplyFigures>&)) {
+  if (!times.guarded || !times.unprotected) return std::nullopt;
+  return *share(times.guarded) - *share(times.unprotected);
+}
+
+constexpr std::array<Measure, 13> measures{{
     {"pause_p50_ms", [](const RoundReport& r) { return r.before.pause_p50_ms; }},
     {"pause_p99_ms", [](const RoundReport& r) { return r.before.pause_p99_ms; }},
     {"pause_max_ms", [](const RoundReport& r) { return r.before.pause_max_ms; }},
@@ -43,8 +58,49 @@ constexpr std::array<Measure, 9> measures{{
     {"claimed_ms", [](const RoundReport& r) { return r.takeover.claimed_ms; }},
     {"resumed_ms", [](const RoundReport& r) { return r.takeover.resumed_ms; }},
     {"first_reply_ms", [](const RoundReport& r) { return r.takeover.first_reply_ms; }},
+    {"reply_p50_ms", [](const RoundReport& r) { return p50(r.reply_times.guarded); }},
+    {"reply_p99_ms", [](const RoundReport& r) { return p99(r.reply_times.guarded); }},
+    {"added_p50_ms", [](const RoundReport& r) { return added(r.reply_times, p50); }},
+    {"added_p99_ms", [](const RoundReport& r) { return added(r.reply_times, p99); }},
     {"longest_gap_ms", [](const RoundReport& r) { return std::optional(r.client.longest_gap_ms); }},
 }};
+
+Json to_json(const std::optional<ReplyFigures>& figures) {
+  if (!figures) return nullptr;
+  return {{"p50", figures->p50_ms},
+          {"p99", figures->p99_ms},
+          {"max", figures->max_ms},
+          {"replies", figures->replies}};
+}
+
+Json to_json(const std::optional<CompareFigures>& compare) {
+  if (!compare) return nullptr;
+  return {{"equal", compare->equal},
+          {"different", compare->different},
+          {"held_packets", compare->held_packets},
+          {"oldest_ms", or_null(compare->oldest_ms)}};
+}
+
+Json to_json(const std::optional<ReplicaFigures>& replica) {
+  if (!replica) return nullptr;
+  return {{"running", replica->running},
+          {"epoch", replica->epoch},
+          {"diverged_pages", replica->diverged_pages},
+          {"preimage_bytes", replica->preimage_bytes},
+          {"limit_bytes", replica->limit_bytes}};
+}
+
+Json visits_of(const RoundReport& report) {
+  if (!report.visits) return nullptr;
+  const VisitFigures& visits = *report.visits;
+  return {{"connections", visits.connections},
+          {"resets", visits.resets},
+          {"acknowledged", visits.acknowledged},
+          {"lost", visits.lost},
+          {"wrong", visits.wrong},
+          {"visit_ms", to_json(report.visit_times.guarded)},
+          {"unprotected_visit_ms", to_json(report.visit_times.unprotected)}};
+}
 
 std::string format_number(const Json& value) {
   std::array<char, 32> text{};
@@ -54,13 +110,19 @@ std::string format_number(const Json& value) {
 
 Json summary(const std::vector<RoundReport>& reports) {
   Json all;
-  std::uint64_t passed = 0, acknowledged = 0, lost = 0, wrong = 0, resets = 0;
+  std::uint64_t passed = 0, acknowledged = 0, lost = 0, wrong = 0, resets = 0, visits = 0;
   for (const RoundReport& report : reports) {
     passed += report.passed() ? 1 : 0;
     acknowledged += report.client.acknowledged;
     lost += report.client.lost;
     wrong += report.client.wrong;
     resets += report.client.resets;
+    if (!report.visits) continue;
+    visits += report.visits->connections;
+    acknowledged += report.visits->acknowledged;
+    lost += report.visits->lost;
+    wrong += report.visits->wrong;
+    resets += report.visits->resets;
   }
   all["rounds"] = reports.size();
   all["passed"] = passed;
@@ -68,6 +130,7 @@ Json summary(const std::vector<RoundReport>& reports) {
   all["lost"] = lost;
   all["wrong"] = wrong;
   all["resets"] = resets;
+  all["visits"] = visits;
   for (const Measure& measure : measures) {
     std::vector<double> values;
     for (const RoundReport& report : reports) {
@@ -105,16 +168,21 @@ Json to_json(const RoundReport& report) {
                    {"accelerator", before.guest_accelerator},
                    {"memory_bytes", before.guest_memory_bytes}};
   json["mode"] = before.mode;
+  json["effective_mode"] =
+      before.effective_mode.empty() ? Json(nullptr) : Json(before.effective_mode);
   json["delay_ms"] = before.delay_ms;
   json["fault"] = report.fault;
   json["checkpoints"] = {
       {"committed", before.checkpoints_committed},
+      {"by_reason", before.checkpoints_by_reason},
       {"pause_ms",
        {{"p50", or_null(before.pause_p50_ms)},
         {"p99", or_null(before.pause_p99_ms)},
         {"max", or_null(before.pause_max_ms)}}},
       {"dirty_pages",
        {{"p50", or_null(before.dirty_p50_pages)}, {"max", or_null(before.dirty_max_pages)}}}};
+  json["compare"] = to_json(before.compare);
+  json["replica"] = to_json(report.replica);
   json["takeover"] = {{"detected_ms", or_null(report.takeover.detected_ms)},
                       {"claimed_ms", or_null(report.takeover.claimed_ms)},
                       {"resumed_ms", or_null(report.takeover.resumed_ms)},
@@ -124,7 +192,10 @@ Json to_json(const RoundReport& report) {
                     {"acknowledged", report.client.acknowledged},
                     {"lost", report.client.lost},
                     {"wrong", report.client.wrong},
-                    {"longest_gap_ms", report.client.longest_gap_ms}};
+                    {"longest_gap_ms", report.client.longest_gap_ms},
+                    {"reply_ms", to_json(report.reply_times.guarded)},
+                    {"unprotected_reply_ms", to_json(report.reply_times.unprotected)}};
+  json["visits"] = visits_of(report);
   json["owners"] = report.owners;
   json["verdict"] = report.passed() ? "passed" : "failed";
   if (!report.passed()) json["failures"] = failures_of(report);

@@ -9,6 +9,8 @@
 
 #include "demo/client.h"
 #include "demo/engine_status.h"
+#include "demo/reply_times.h"
+#include "demo/visitor.h"
 
 namespace colo::demo {
 
@@ -22,9 +24,17 @@ struct Check {
   std::string detail;  // shown where it did not hold
 };
 
+// Of the same run: before the secondary's engine was started, and from protection to the fault.
+struct PhaseTimes {
+  std::optional<ReplyFigures> unprotected, guarded;
+};
+
 struct RoundReport {
   std::string fault;
-  EngineStatus before;  // the last of the first primary before the fault
+  EngineStatus before;                    // the last of the first primary before the fault
+  std::optional<ReplicaFigures> replica;  // of the secondary, at the same time
+  PhaseTimes reply_times, visit_times;
+  std::optional<VisitFigures> visits;  // empty: the guest has no connections
   TakeoverTimes takeover;
   ClientFigures client;
   std::vector<std::string> owners;  // in the order of the generations

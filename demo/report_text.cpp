@@ -22,6 +22,60 @@ std::string row(const std::string& name, const std::string& value) {
   return "  " + name + std::string(name.size() < 14 ? 14 - name.size() : 1, ' ') + value + "\n";
 }
 
+std::string counts(const std::map<std::string, std::uint64_t>& all) {
+  std::string text;
+  for (const auto& [reason, count] : all) {
+    text += (text.empty() ? "" : ", ") + reason + " " + std::to_string(count);
+  }
+  return text.empty() ? "-" : text;
+}
+
+std::string times(const std::optional<ReplyFigures>& figures) {
+  if (!figures) return "-";
+  return "p50 " + number(figures->p50_ms, " ms") + ", p99 " + number(figures->p99_ms, " ms");
+}
+
+std::string phases(const PhaseTimes& phases) {
+  std::string text =
+      times(phases.guarded) + " protected; " + times(phases.unprotected) + " before, unprotected";
+  if (phases.guarded && phases.unprotected) {
+    text += "; added " + number(phases.guarded->p50_ms - phases.unprotected->p50_ms, " ms") + ", " +
+            number(phases.guarded->p99_ms - phases.unprotected->p99_ms, " ms");
+  }
+  return text;
+}
+
+std::string mode_rows(const RoundReport& report) {
+  const EngineStatus& before = report.before;
+  const bool as_configured = before.effective_mode.empty() || before.effective_mode == before.mode;
+  std::string text =
+      row("mode", before.mode + (as_configured ? "" : ", at the fault " + before.effective_mode));
+  if (before.compare) {
+    text += row("compared", std::to_string(before.compare->equal) +
+                                " packets equal; different: " + counts(before.compare->different));
+  }
+  if (report.replica) {
+    text += row("replica",
+                std::to_string(report.replica->diverged_pages) + " pages diverged, " +
+                    number(static_cast<double>(report.replica->preimage_bytes) / (1U << 20), "") +
+                    " of " +
+                    number(static_cast<double>(report.replica->limit_bytes) / (1U << 20), " MiB") +
+                    " kept");
+  }
+  return text;
+}
+
+std::string visit_rows(const RoundReport& report) {
+  if (!report.visits) return "";
+  const VisitFigures& visits = *report.visits;
+  return row("visits", std::to_string(visits.connections) + " new connections, " +
+                           std::to_string(visits.resets) + " resets, " +
+                           std::to_string(visits.acknowledged) + " acknowledged, " +
+                           std::to_string(visits.lost) + " lost, " + std::to_string(visits.wrong) +
+                           " wrong") +
+         row("visit time", phases(report.visit_times));
+}
+
 }  // namespace
 
 std::string to_text(const RoundReport& report) {
@@ -35,8 +89,10 @@ std::string to_text(const RoundReport& report) {
       row("guest", before.guest_kind + " " + before.guest_version + ", accelerator " +
                        before.guest_accelerator + ", " +
                        number(static_cast<double>(before.guest_memory_bytes) / (1U << 20), " MiB"));
-  text += row("checkpoints", std::to_string(before.checkpoints_committed) + " committed, every " +
-                                 number(before.delay_ms, " ms"));
+  text += mode_rows(report);
+  text += row("checkpoints", std::to_string(before.checkpoints_committed) + " committed, delay " +
+                                 number(before.delay_ms, " ms") +
+                                 ", by reason: " + counts(before.checkpoints_by_reason));
   text += row("pause", "p50 " + ms(before.pause_p50_ms) + ", p99 " + ms(before.pause_p99_ms) +
                            ", max " + ms(before.pause_max_ms));
   text += row("dirty pages", "p50 " + pages(before.dirty_p50_pages) + ", max " +
@@ -50,6 +106,8 @@ std::string to_text(const RoundReport& report) {
                             std::to_string(client.acknowledged) + " acknowledged, " +
                             std::to_string(client.lost) + " lost, " + std::to_string(client.wrong) +
                             " wrong, longest gap " + number(client.longest_gap_ms, " ms"));
+  text += row("reply time", phases(report.reply_times));
+  text += visit_rows(report);
   text += row("owners", owners.empty() ? "-" : owners);
   for (const Check& check : report.checks) {
     text += std::string(check.held ? "  held    " : "  FAILED  ") + check.what;

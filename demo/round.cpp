@@ -12,13 +12,20 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::uint64_t replies_wanted = 20;      // before the fault, and again behind it
-constexpr std::uint64_t checkpoints_wanted = 10;  // before the fault
+constexpr std::uint64_t replies_wanted = 20;  // of each conversation
+constexpr std::uint64_t visits_wanted = 3;    // the same
+// A guest that has just booted is busy with itself.
+constexpr milliseconds warm_up{1000};
 constexpr seconds boot_patience{60};
 constexpr seconds copy_patience{90};
 constexpr seconds patience{30};
 // All waits of a round together, so that a round that goes wrong ends within three minutes too.
 constexpr seconds round_patience{120};
+
+// Before the fault. In COLO mode, where the guests agree, only the longest interval brings one.
+std::uint64_t checkpoints_wanted(const Options& options) {
+  return options.mode == "periodic" ? 10 : 2;
+}
 
 std::optional<double> since(std::int64_t fault_ns, const std::optional<std::int64_t>& ns) {
   if (!ns) return std::nullopt;
@@ -46,20 +53,24 @@ class Round {
         interrupt_(interrupt),
         story_(story),
         // Long delays between checkpoints make long rounds.
-        deadline_(Clock::now() + round_patience + replies_wanted * milliseconds(options.delay_ms)) {
-  }
+        deadline_(Clock::now() + round_patience + 3 * options.talk +
+                  replies_wanted * milliseconds(options.delay_ms)) {}
   RoundReport play(std::uint32_t number);
 
  private:
   using Clock = std::chrono::steady_clock;
   Result<void> act();
   Result<void> set_up();
+  Result<void> talk_unprotected();
   Result<void> protect();
-  Result<void> converse(std::int64_t since_ns);
+  // Until enough was said since then, and so many checkpoints were committed.
+  Result<void> converse(std::int64_t since_ns, std::uint64_t checkpoints);
   Result<void> strike();
   Result<void> await_owner();
   Result<void> await_silence();
   void judge();
+  void judge_protection();
+  void judge_visits();
   void tell_outcome();
   void clean_up(std::uint32_t number);
   Result<void> until(const std::string& what, milliseconds time,
@@ -74,6 +85,9 @@ class Round {
   std::unique_ptr<Scene> scene_;
   std::unique_ptr<Engines> engines_;  // goes before the scene
   std::unique_ptr<Client> client_;
+  std::unique_ptr<Visitor> visitor_;  // none where the guest has no connections
+  // Of the conversations before the fault (CLOCK_REALTIME).
+  std::int64_t unprotected_ns_ = 0, unprotected_end_ns_ = 0, guarded_ns_ = 0;
   Clock::time_point deadline_;
   std::int64_t fault_ns_ = 0;     // CLOCK_REALTIME
   std::uint64_t generation_ = 0;  // the newest before the fault
@@ -93,13 +107,17 @@ RoundReport Round::play(std::uint32_t number) {
 
 Result<void> Round::act() {
   if (auto done = set_up(); !done) return done;
+  if (auto done = talk_unprotected(); !done) return done;
   if (auto done = protect(); !done) return done;
   if (auto done = strike(); !done) return done;
   if (auto done = await_owner(); !done) return done;
   tell_outcome();
-  if (auto done = converse(may_speak_ns_); !done && !client_->broken()) return done;
+  if (auto done = converse(may_speak_ns_, 0); !done && done.error().word != "connection-lost") {
+    return done;
+  }
   if (auto done = await_silence(); !done) return done;
   client_->finish();
+  if (visitor_) visitor_->finish();
   engines_->look();
   judge();
   return {};
@@ -129,7 +147,7 @@ Result<void> Round::set_up() {
   scene_ = std::move(*scene);
   story_.tell(scene_->description());
   engines_ = std::make_unique<Engines>(*scene_);
-  if (auto started = engines_->start(); !started) return started;
+  if (auto started = engines_->start("alpha"); !started) return started;
   auto transport = scene_->make_transport();
   if (!transport) return fail(transport.error());
   client_ = std::make_unique<Client>(std::move(*transport));
@@ -141,7 +159,22 @@ Result<void> Round::set_up() {
   const EngineStatus& alpha = known("alpha");
   story_.tell("the guest runs on alpha (" + alpha.guest_kind + " " + alpha.guest_version + ", " +
               alpha.guest_accelerator + "); the client has its connection");
+  if (scene_->make_visit()) {
+    visitor_ = std::make_unique<Visitor>([this] { return scene_->make_visit(); });
+  }
   return {};
+}
+
+// What protection costs shows beside this: the same guest and client, and the secondary's engine
+// not yet started.
+Result<void> Round::talk_unprotected() {
+  const auto warm = until("a guest that has settled", warm_up * 2,
+                          [&, end = Clock::now() + warm_up] { return Clock::now() >= end; });
+  if (!warm) return warm;
+  unprotected_ns_ = unix_now_ns();
+  if (auto done = converse(unprotected_ns_, 0); !done) return done;
+  unprotected_end_ns_ = unix_now_ns();
+  return engines_->start("beta");
 }
 
 Result<void> Round::protect() {
@@ -151,26 +184,39 @@ Result<void> Round::protect() {
   });
   if (!copied) return copied;
   story_.tell("PROTECTED: " + known("alpha").reason);
-  return converse(unix_now_ns());
+  if (options_.mode == "colo") {
+    const auto compared = until("a replica that is compared with", patience, [&] {
+      const auto& replica = known("beta").replica;
+      return known("alpha").effective_mode == "colo" && replica && replica->running;
+    });
+    if (!compared) return compared;
+    story_.tell("the guest runs on beta too; what both say leaves at once");
+  }
+  guarded_ns_ = unix_now_ns();
+  return converse(guarded_ns_, checkpoints_wanted(options_));
 }
 
-Result<void> Round::converse(std::int64_t since_ns) {
-  const milliseconds least = options_.guest == GuestKind::qemu ? seconds(4) : milliseconds(1500);
-  const auto end = Clock::now() + least;
-  const bool struck = fault_ns_ != 0;
+Result<void> Round::converse(std::int64_t since_ns, std::uint64_t checkpoints) {
+  const auto end = Clock::now() + options_.talk;
+  const auto broken = [&] { return client_->broken() || (visitor_ && visitor_->broken()); };
   const auto done =
-      until("the conversation", patience + replies_wanted * milliseconds(options_.delay_ms), [&] {
-        const ClientFigures client = client_->figures();
-        story_.progress("conversation: " + std::to_string(client.acknowledged) +
-                        " entries acknowledged, " + std::to_string(client.lost) + " lost, " +
-                        std::to_string(client.wrong) + " wrong");
-        const bool enough = struck || known("alpha").checkpoints_committed >= checkpoints_wanted;
-        return client_->broken() || (Clock::now() >= end && enough &&
-                                     client_->replies_since(since_ns) >= replies_wanted);
-      });
+      until("the conversation",
+            options_.talk + patience + replies_wanted * milliseconds(options_.delay_ms), [&] {
+              const ClientFigures client = client_->figures();
+              story_.progress("conversation: " + std::to_string(client.acknowledged) +
+                              " entries acknowledged, " + std::to_string(client.lost) + " lost, " +
+                              std::to_string(client.wrong) + " wrong");
+              if (broken()) return true;
+              return Clock::now() >= end && known("alpha").checkpoints_committed >= checkpoints &&
+                     client_->replies_since(since_ns) >= replies_wanted &&
+                     (!visitor_ || visitor_->visits_since(since_ns) >= visits_wanted);
+            });
   if (!done) return done;
   const ClientFigures client = client_->figures();
-  if (client_->broken()) return fail("connection-lost", client.trouble);
+  if (broken()) {
+    return fail("connection-lost",
+                client_->broken() ? client.trouble : visitor_->figures().trouble);
+  }
   story_.tell("conversation: " + std::to_string(client.acknowledged) + " entries acknowledged");
   return {};
 }
@@ -183,6 +229,7 @@ Result<void> Round::strike() {
   }
   engines_->look();  // the last figures of a host that may be about to die
   report_.before = known("alpha");
+  report_.replica = known("beta").replica;
   if (!report_.before.owners.empty()) generation_ = report_.before.owners.back().first;
   fault_ns_ = unix_now_ns();
   const auto struck = options_.fault == Fault::kill ? engines_->kill_host("alpha") : scene_->cut();
@@ -265,7 +312,8 @@ void Round::judge() {
   report_.check("no reply is wrong", client.wrong == 0,
                 std::to_string(client.wrong) + " replies: " + client.trouble);
   report_.check("the guest's whole digest is the client's", client.whole_fits, client.trouble);
-  report_.check("checkpoints were committed", report_.before.checkpoints_committed > 0, "none");
+  judge_visits();
+  judge_protection();
   report_.check("the owner still runs the guest", owns_and_runs(winner_),
                 winner_ + " is " + known(winner_).state);
   if (options_.fault == Fault::kill) {
@@ -281,8 +329,40 @@ void Round::judge() {
                     ", beta is " + known("beta").state + " and names " + known("beta").owner());
 }
 
+void Round::judge_protection() {
+  const EngineStatus& before = report_.before;
+  report_.reply_times = {client_->reply_times(unprotected_ns_, unprotected_end_ns_),
+                         client_->reply_times(guarded_ns_, fault_ns_)};
+  report_.check("checkpoints were committed", before.checkpoints_committed > 0, "none");
+  report_.check("the mode is the one that was asked for", before.mode == options_.mode,
+                "it is " + before.mode);
+  if (options_.mode != "colo") return;
+  report_.check("replies left because both guests said them",
+                before.effective_mode == "colo" && before.compare && before.compare->equal > 0,
+                before.compare ? "none did" : "nothing was compared");
+}
+
+void Round::judge_visits() {
+  if (!visitor_) return;
+  const VisitFigures visits = visitor_->figures();
+  report_.visits = visits;
+  report_.visit_times = {visitor_->visit_times(unprotected_ns_, unprotected_end_ns_),
+                         visitor_->visit_times(guarded_ns_, fault_ns_)};
+  report_.check("no new connection is refused or reset", visits.resets == 0, visits.trouble);
+  report_.check("new connections are made behind the fault",
+                visitor_->visits_since(may_speak_ns_) >= visits_wanted,
+                std::to_string(visitor_->visits_since(may_speak_ns_)) + " visits");
+  report_.check(
+      "every visit is in the visitors' book",
+      visits.whole_fits && visits.unanswered == 0 && visits.lost == 0 && visits.wrong == 0,
+      std::to_string(visits.lost) + " lost, " + std::to_string(visits.wrong) + " wrong, " +
+          std::to_string(visits.unanswered) + " unanswered; " + visits.trouble);
+}
+
 void Round::clean_up(std::uint32_t number) {
   if (client_ && !judged_) report_.client = client_->figures();
+  if (visitor_ && !judged_) report_.visits = visitor_->figures();
+  visitor_.reset();
   client_.reset();
   if (engines_) {
     if (auto ended = engines_->end(); !ended) {

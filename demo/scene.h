@@ -30,7 +30,13 @@ class Scene {
   // REQUIRES: called from the main thread (see Child).
   virtual Result<Child> start_engine(const std::string& host) = 0;
   virtual Result<std::unique_ptr<Transport>> make_transport() = 0;
+  // For one short visit; null where the guest knows no connections.
+  [[nodiscard]] virtual std::unique_ptr<Transport> make_visit() = 0;
   // Everything that runs on a host, its engine first.
+  // The network from which the guest's services are reached, and where they are. The descriptor
+  // stays the scene's. -1: there is none.
+  [[nodiscard]] virtual int outside_namespace() const { return -1; }
+  [[nodiscard]] virtual std::string guest_address() const { return ""; }
   [[nodiscard]] virtual std::vector<pid_t> processes_of(const std::string& host,
                                                         const Child& engine) = 0;
   // SIGKILL to everything of a host, as close together as can be.

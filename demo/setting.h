@@ -13,10 +13,12 @@ enum class GuestKind { qemu, embedded };
 struct Setting {
   GuestKind guest = GuestKind::qemu;
   std::uint32_t delay_ms = 100;
-  std::uint32_t memory_mib = 0;  // 0 is for default_memory_mib()
+  std::string mode = "periodic";  // or "colo", "auto"
+  std::uint32_t memory_mib = 0;   // 0 is for default_memory_mib()
   std::uint32_t dirty_pages_per_second = 2000;
   std::filesystem::path colo;      // the engine's program
   std::filesystem::path image;     // folder with the guest's vmlinuz and initrd
+  std::string service;             // that the guest runs beside the ledger: see demo/service.h
   std::string log_level = "info";  // of the engines
   std::string more_config;         // whole sections of TOML, behind the others
 };

@@ -1,29 +1,8 @@
 #include "demo/tcp_client.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <sstream>
 
-#include "demo/namespaces.h"
-
 namespace colo::demo {
-namespace {
-
-constexpr int connect_patience_ms = 1000;
-
-tl::unexpected<Error> broken(int error) {
-  return fail("reset", error == 0 ? "the guest closed the connection" : std::strerror(error));
-}
-
-}  // namespace
 
 Reply parse_ledger_line(const std::string& line) {
   std::istringstream words(line);
@@ -41,64 +20,20 @@ Reply parse_ledger_line(const std::string& line) {
 }
 
 Result<void> TcpClient::connect() {
-  input_.clear();
-  auto entered = inside(namespace_, [&] {
-    socket_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  });
-  if (!entered) return entered;
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port_);
-  ::inet_pton(AF_INET, address_.c_str(), &address.sin_addr);
-  if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
-      errno != EINPROGRESS)
-    return fail("no-answer", std::strerror(errno));
-  pollfd item{socket_.get(), POLLOUT, 0};
-  if (::poll(&item, 1, connect_patience_ms) <= 0) return fail("no-answer", "nobody answers");
-  int error = 0;
-  socklen_t length = sizeof error;
-  ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
-  if (error != 0) return fail("no-answer", std::strerror(error));
-  const int on = 1;
-  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  // From here on sends wait: a window of short lines never fills the socket's buffer for long.
-  ::fcntl(socket_.get(), F_SETFL, 0);
-  return {};
-}
-
-Result<void> TcpClient::send_line(const std::string& line) {
-  std::size_t sent = 0;
-  while (sent < line.size()) {
-    const ssize_t n = ::send(socket_.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return broken(errno);
-    sent += static_cast<std::size_t>(n);
-  }
-  return {};
+  return socket_.connect(namespace_, address_, port_, words_.connect_patience);
 }
 
 Result<void> TcpClient::send_entry(const std::string& entry) {
-  return send_line("add " + entry + "\n");
+  return socket_.send(words_.add + entry + "\n");
 }
 
-Result<void> TcpClient::ask_whole() { return send_line("digest\n"); }
+Result<void> TcpClient::ask_whole() { return socket_.send(std::string(words_.whole) + "\n"); }
 
 Result<std::optional<Reply>> TcpClient::receive(std::chrono::milliseconds patience) {
-  for (;;) {
-    const std::size_t end = input_.find('\n');
-    if (end != std::string::npos) {
-      const Reply reply = parse_ledger_line(input_.substr(0, end));
-      input_.erase(0, end + 1);
-      return reply;
-    }
-    pollfd item{socket_.get(), POLLIN, 0};
-    if (::poll(&item, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;
-    std::array<char, 4096> piece{};
-    const ssize_t n = ::recv(socket_.get(), piece.data(), piece.size(), 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return broken(n == 0 ? 0 : errno);
-    input_.append(piece.data(), static_cast<std::size_t>(n));
-  }
+  const auto line = socket_.receive(patience);
+  if (!line) return fail(line.error());
+  if (!*line) return std::nullopt;
+  return parse_ledger_line(**line);
 }
 
 }  // namespace colo::demo

@@ -16,7 +16,7 @@ namespace colo::demo {
 class Transport {
  public:
   virtual ~Transport() = default;
-  // One attempt, of a second or so. Errors: "no-answer".
+  // One attempt, of a bounded time. Errors: "no-answer"; "refused", which is an answer.
   virtual Result<void> connect() = 0;
   // How many requests may be under way at once.
   [[nodiscard]] virtual std::size_t window() const = 0;

@@ -2,19 +2,20 @@
 # Builds the guest of the demonstration and of the tests: Debian's cloud kernel and an initramfs
 # with busybox, the virtio modules and our ledger.
 #
-#   build.sh --output DIRECTORY --ledger PROGRAM
+#   build.sh --output DIRECTORY --ledger PROGRAM [--service redis|http]
 #
-# DIRECTORY/image is then a link to a folder with vmlinuz and initrd. Built again only when an input
+# DIRECTORY/image (with a service: DIRECTORY/image-SERVICE) is then a link to a folder with vmlinuz and initrd. Built again only when an input
 # has changed. Two builds at once do not disturb each other: everything is made in a folder of its
 # own and renamed into place when it is whole.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-output= ledger=
+output= ledger= service=
 while (($#)); do
   case $1 in
     --output) output=$2; shift 2 ;;
     --ledger) ledger=$2; shift 2 ;;
+    --service) service=$2; shift 2 ;;
     *) echo "build.sh: unknown option $1" >&2; exit 2 ;;
   esac
 done
@@ -61,11 +62,37 @@ fetch_kernel() {
   mv -T "$scratch/kernel" "$output/kernel" 2>/dev/null || [[ -e $output/kernel/vmlinuz ]]
 }
 
+# What the guest needs for a service, into its root.
+add_service() {
+  local root=$1 library
+  case $service in
+    redis)
+      # The package's one program is server and checker, by the name that it is called by.
+      cp "$redis" "$root/bin/redis-server"
+      for library in $(ldd "$redis" | grep -oE '/[^ ]+'); do
+        mkdir -p "$root$(dirname "$library")"
+        cp -L "$library" "$root$library"
+      done
+      ;;
+    http)
+      mkdir -p "$root/srv"
+      head -c 1024 /dev/zero | tr '\0' x >"$root/srv/index.html"
+      ;;
+  esac
+}
+
 fetch_kernel
+redis=/usr/bin/redis-check-rdb
+case $service in
+  '' | http) ;;
+  redis) [[ -x $redis ]] || { echo "build.sh: no $redis; install redis-tools" >&2; exit 1; } ;;
+  *) echo "build.sh: unknown service $service" >&2; exit 2 ;;
+esac
 busybox=$(command -v busybox) || { echo "build.sh: no busybox; install busybox-static" >&2; exit 1; }
 inputs=("$output/kernel/vmlinuz" "$output"/kernel/modules/*.ko "$busybox" "$ledger" "$here/init"
         "$here/build.sh")
-name=image-$(cat "${inputs[@]}" | sha256sum | cut -c1-16)
+if [[ $service == redis ]]; then inputs+=("$redis"); fi
+name=image-$(cat "${inputs[@]}" - <<<"$service" | sha256sum | cut -c1-16)
 
 if [[ ! -e $output/$name ]]; then
   root=$scratch/root
@@ -74,6 +101,7 @@ if [[ ! -e $output/$name ]]; then
   cp "$ledger" "$root/bin/ledger"
   cp "$here/init" "$root/init"
   cp "$output"/kernel/modules/*.ko "$root/modules/"
+  add_service "$root"
   chmod 755 "$root/init" "$root/bin/"*
   find "$root" -exec touch -h -d @0 {} +
   # Not compressed: an emulated processor would spend longer on that than on reading it.
@@ -83,5 +111,5 @@ if [[ ! -e $output/$name ]]; then
   mv -T "$scratch/image" "$output/$name" 2>/dev/null || [[ -e $output/$name/initrd ]]
 fi
 ln -s "$name" "$scratch/link"
-mv -T "$scratch/link" "$output/image"
+mv -T "$scratch/link" "$output/image${service:+-$service}"
 echo "guest image: $output/$name"

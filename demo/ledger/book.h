@@ -28,4 +28,10 @@ class Book {
   BookMark mark_;
 };
 
+// Those of the guest: of long conversations, and of visitors that come for one entry each. Apart,
+// so that each has an order of entries that nobody else's timing changes.
+struct Books {
+  Book ledger, visitors;
+};
+
 }  // namespace colo::demo

@@ -49,7 +49,7 @@ std::uint64_t configured_rate() {
 
 int main() {
   colo::demo::Table table(table_pages);
-  colo::demo::Book book;
+  colo::demo::Books books;
   colo::demo::Alarm alarm;
   const std::uint64_t rate = configured_rate();
   if (rate > 0) {
@@ -58,7 +58,7 @@ int main() {
   std::printf("ledger: port %u, %llu pages/s\n", unsigned{colo::demo::ledger_port},
               static_cast<unsigned long long>(rate));
   std::fflush(stdout);
-  const std::string reason = colo::demo::serve(colo::demo::ledger_port, book, alarm);
+  const std::string reason = colo::demo::serve(colo::demo::ledger_port, books, alarm);
   std::fprintf(stderr, "ledger: %s\n", reason.c_str());
   // The threads above still use the table and the alarm.
   std::_Exit(1);

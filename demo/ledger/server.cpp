@@ -35,7 +35,7 @@ bool send_all(int fd, const std::string& text) {
   return true;
 }
 
-void converse(UniqueFd connection, Book& book, const Alarm& alarm) {
+void converse(UniqueFd connection, Books& books, const Alarm& alarm) {
   std::string input;
   std::array<char, 4096> piece{};
   for (;;) {
@@ -47,7 +47,7 @@ void converse(UniqueFd connection, Book& book, const Alarm& alarm) {
     for (std::size_t end = input.find('\n'); end != std::string::npos;
          end = input.find('\n', start)) {
       bool keep = true;
-      if (!send_all(connection.get(), answer(input.substr(start, end - start), book, alarm, keep)))
+      if (!send_all(connection.get(), answer(input.substr(start, end - start), books, alarm, keep)))
         return;
       if (!keep) return;
       start = end + 1;
@@ -71,16 +71,18 @@ std::string Alarm::reason() const {
   return reason_;
 }
 
-std::string answer(const std::string& line, Book& book, const Alarm& alarm, bool& keep) {
+std::string answer(const std::string& line, Books& books, const Alarm& alarm, bool& keep) {
   keep = true;
   if (alarm.raised()) return "corrupt " + alarm.reason() + "\n";
-  if (line == "digest") return marked("digest", book.whole());
-  if (line.rfind("add ", 0) == 0) return marked("added", book.add(line.substr(4)));
+  if (line == "digest") return marked("digest", books.ledger.whole());
+  if (line.rfind("add ", 0) == 0) return marked("added", books.ledger.add(line.substr(4)));
+  if (line == "visits") return marked("digest", books.visitors.whole());
+  if (line.rfind("visit ", 0) == 0) return marked("added", books.visitors.add(line.substr(6)));
   keep = false;
   return "error unknown request\n";
 }
 
-std::string serve(std::uint16_t port, Book& book, const Alarm& alarm) {
+std::string serve(std::uint16_t port, Books& books, const Alarm& alarm) {
   UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!listener) return std::string("socket: ") + std::strerror(errno);
   const int on = 1;
@@ -102,8 +104,8 @@ std::string serve(std::uint16_t port, Book& book, const Alarm& alarm) {
     // Replies are small and each is waited for.
     ::setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     try {
-      std::thread([fd = std::move(connection), &book, &alarm]() mutable {
-        converse(std::move(fd), book, alarm);
+      std::thread([fd = std::move(connection), &books, &alarm]() mutable {
+        converse(std::move(fd), books, alarm);
       }).detach();
     } catch (const std::system_error& error) {
       std::fprintf(stderr, "ledger: no thread for a connection: %s\n", error.what());

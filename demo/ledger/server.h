@@ -1,6 +1,8 @@
 // Serves the ledger over TCP, one line of text each way:
 //   add TEXT    ->  added COUNT DIGEST       (the digest in 16 hexadecimal digits)
 //   digest      ->  digest COUNT DIGEST      (computed anew from all entries)
+//   visit TEXT  ->  added COUNT DIGEST       (to the visitors' book)
+//   visits      ->  digest COUNT DIGEST      (of the visitors' book)
 //   anything    ->  corrupt REASON           (once the table was found wrong)
 //   otherwise   ->  error REASON             (and the connection ends)
 //
@@ -33,10 +35,10 @@ class Alarm {
 };
 
 // The reply to one line; `keep` turns false when the connection shall end.
-[[nodiscard]] std::string answer(const std::string& line, Book& book, const Alarm& alarm,
+[[nodiscard]] std::string answer(const std::string& line, Books& books, const Alarm& alarm,
                                  bool& keep);
 
 // Returns the reason why it cannot go on.
-[[nodiscard]] std::string serve(std::uint16_t port, Book& book, const Alarm& alarm);
+[[nodiscard]] std::string serve(std::uint16_t port, Books& books, const Alarm& alarm);
 
 }  // namespace colo::demo

@@ -72,12 +72,12 @@ TEST(Table, NoticesAPageOfAnotherRound) {
 class Answer : public testing::Test {
  protected:
   std::string ask(const std::string& line) {
-    std::string text = answer(line, book_, alarm_, keep_);
+    std::string text = answer(line, books_, alarm_, keep_);
     EXPECT_EQ(text.back(), '\n');
     text.pop_back();
     return text;
   }
-  Book book_;
+  Books books_;
   Alarm alarm_;
   bool keep_ = true;
 };
@@ -94,6 +94,13 @@ TEST_F(Answer, IsWhatTheClientReads) {
   EXPECT_TRUE(keep_);
 }
 
+TEST_F(Answer, KeepsTheVisitorsBookApart) {
+  ask("add an entry");
+  EXPECT_EQ(parse_ledger_line(ask("visit mine")).digest, next_digest(empty_digest, "mine"));
+  EXPECT_EQ(parse_ledger_line(ask("visits")).count, 1U);
+  EXPECT_EQ(parse_ledger_line(ask("digest")).digest, next_digest(empty_digest, "an entry"));
+}
+
 TEST_F(Answer, ToNonsenseIsARefusalAndTheEndOfTheConnection) {
   const Reply reply = parse_ledger_line(ask("nonsense"));
   EXPECT_EQ(reply.kind, Reply::Kind::refused);
@@ -105,7 +112,7 @@ TEST_F(Answer, TellsOfACorruptTableWhateverIsAsked) {
   alarm_.raise("page 6");
   EXPECT_EQ(ask("add an entry"), "corrupt page 5");
   EXPECT_EQ(parse_ledger_line(ask("digest")).kind, Reply::Kind::refused);
-  EXPECT_EQ(book_.whole().count, 0U);
+  EXPECT_EQ(books_.ledger.whole().count, 0U);
 }
 
 TEST(LedgerLine, ThatIsDamagedIsARefusal) {

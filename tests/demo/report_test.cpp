@@ -36,6 +36,33 @@ TEST(EngineStatus, IsReadFromTheReplyOfAnEngine) {
   EXPECT_EQ(status->owner(), "alpha");
 }
 
+TEST(EngineStatus, HasTheComparisonOfAPrimaryAndTheReplicaOfASecondary) {
+  const auto primary = parse_status_reply(
+      R"({"ok":true,"status":{"host":"alpha","state":"PROTECTED","mode":"auto",)"
+      R"("effective_mode":{"mode":"colo","reason":"","since_unix_ns":null,"left_ms":null},)"
+      R"("checkpoints":{"committed":5,"by_reason":{"first":1,"silence":4}},)"
+      R"("compare":{"equal":7,"different":{"silence":4},"held_packets":2,"oldest_ms":1.5},)"
+      R"("replica":null,"owners":[]}})");
+  ASSERT_TRUE(primary) << primary.error().text();
+  EXPECT_EQ(primary->mode, "auto");
+  EXPECT_EQ(primary->effective_mode, "colo");
+  EXPECT_EQ(primary->checkpoints_by_reason.at("silence"), 4U);
+  ASSERT_TRUE(primary->compare);
+  EXPECT_EQ(primary->compare->equal, 7U);
+  EXPECT_EQ(primary->compare->different.at("silence"), 4U);
+  EXPECT_EQ(primary->compare->oldest_ms, 1.5);
+  EXPECT_FALSE(primary->replica);
+  const auto secondary = parse_status_reply(
+      R"({"ok":true,"status":{"host":"beta","state":"STANDBY","compare":null,)"
+      R"("replica":{"running":true,"epoch":5,"diverged_pages":3,"preimage_bytes":12288,)"
+      R"("limit_bytes":65536},"owners":[]}})");
+  ASSERT_TRUE(secondary) << secondary.error().text();
+  EXPECT_FALSE(secondary->compare);
+  ASSERT_TRUE(secondary->replica);
+  EXPECT_TRUE(secondary->replica->running);
+  EXPECT_EQ(secondary->replica->preimage_bytes, 12288U);
+}
+
 TEST(EngineStatus, MayHaveNothingToSayYet) {
   const auto status = parse_status_reply(
       R"({"ok":true,"status":{"host":"beta","state":"STARTING","guest":null,"owners":[]}})");
@@ -71,13 +98,69 @@ TEST(Report, HasTheDocumentedShape) {
   const auto json = to_json(std::vector{good_round(30)});
   const auto expected = nlohmann::ordered_json::parse(R"({
     "guest":{"kind":"qemu","version":"7.2.22","accelerator":"tcg","memory_bytes":536870912},
-    "mode":"periodic","delay_ms":100.0,"fault":"kill",
-    "checkpoints":{"committed":812,"pause_ms":{"p50":2.1,"p99":4.0,"max":6.0},
+    "mode":"periodic","effective_mode":null,"delay_ms":100.0,"fault":"kill",
+    "checkpoints":{"committed":812,"by_reason":{},"pause_ms":{"p50":2.1,"p99":4.0,"max":6.0},
                    "dirty_pages":{"p50":2000,"max":3000}},
+    "compare":null,"replica":null,
     "takeover":{"detected_ms":10.0,"claimed_ms":20.0,"resumed_ms":30.0,"first_reply_ms":null},
-    "client":{"connections":0,"resets":0,"acknowledged":7,"lost":0,"wrong":0,"longest_gap_ms":0.0},
+    "client":{"connections":0,"resets":0,"acknowledged":7,"lost":0,"wrong":0,"longest_gap_ms":0.0,
+              "reply_ms":null,"unprotected_reply_ms":null},
+    "visits":null,
     "owners":["alpha","beta"],"verdict":"passed"})");
   EXPECT_EQ(json, expected) << json.dump(2);
+}
+
+RoundReport colo_round() {
+  RoundReport report = good_round(30);
+  report.before.mode = "auto";
+  report.before.effective_mode = "colo";
+  report.before.checkpoints_by_reason = {{"first", 1}, {"silence", 4}};
+  report.before.compare = CompareFigures{1411, {{"silence", 4}}, 2, 1.5};
+  report.replica = ReplicaFigures{true, 5, 300, 1228800, 256U << 20};
+  report.reply_times = {ReplyFigures{400, 1.0, 3.0, 9.0}, ReplyFigures{500, 1.5, 7.0, 20.0}};
+  report.visit_times = {ReplyFigures{40, 2.0, 5.0, 6.0}, std::nullopt};
+  report.visits = VisitFigures{90, 0, 89, 0, 0, 0, true, ""};
+  return report;
+}
+
+TEST(Report, OfColoModeHasWhatWasComparedAndWhatItCosts) {
+  const auto json = to_json(std::vector{colo_round()});
+  EXPECT_EQ(json["mode"], "auto");
+  EXPECT_EQ(json["effective_mode"], "colo");
+  EXPECT_EQ(json["checkpoints"]["by_reason"], nlohmann::json({{"first", 1}, {"silence", 4}}));
+  EXPECT_EQ(json["compare"], nlohmann::ordered_json({{"equal", 1411},
+                                                     {"different", {{"silence", 4}}},
+                                                     {"held_packets", 2},
+                                                     {"oldest_ms", 1.5}}));
+  EXPECT_EQ(json["replica"]["preimage_bytes"], 1228800);
+  EXPECT_EQ(json["replica"]["limit_bytes"], 256U << 20);
+  EXPECT_EQ(json["client"]["reply_ms"]["p99"], 7.0);
+  EXPECT_EQ(json["client"]["unprotected_reply_ms"]["p99"], 3.0);
+  EXPECT_EQ(json["visits"]["connections"], 90);
+  EXPECT_TRUE(json["visits"]["visit_ms"].is_null());
+  EXPECT_EQ(json["visits"]["unprotected_visit_ms"]["replies"], 40);
+  const std::string text = to_text(colo_round());
+  for (const char* part :
+       {"auto, at the fault colo", "1411 packets equal; different: silence 4",
+        "300 pages diverged, 1.2 of 256.0 MiB kept", "by reason: first 1, silence 4",
+        "p50 1.5 ms, p99 7.0 ms protected; p50 1.0 ms, p99 3.0 ms before, unprotected; added "
+        "0.5 ms, 4.0 ms",
+        "90 new connections, 0 resets, 89 acknowledged"}) {
+    EXPECT_THAT(text, testing::HasSubstr(part));
+  }
+}
+
+TEST(Report, OfSeveralRoundsCountsTheVisitsToo) {
+  RoundReport lossy = colo_round();
+  lossy.visits->lost = 2;
+  lossy.visits->resets = 1;
+  const auto json = to_json(std::vector{colo_round(), lossy});
+  EXPECT_EQ(json["summary"]["visits"], 180);
+  EXPECT_EQ(json["summary"]["acknowledged"], 7 + 89 + 7 + 89);
+  EXPECT_EQ(json["summary"]["lost"], 2);
+  EXPECT_EQ(json["summary"]["resets"], 1);
+  EXPECT_EQ(json["summary"]["added_p99_ms"]["median"], 4.0);
+  EXPECT_EQ(json["summary"]["reply_p50_ms"]["worst"], 1.5);
 }
 
 TEST(Report, FailsWithOneCheckThatDidNotHoldAndSaysWhich) {
@@ -108,6 +191,13 @@ TEST(Report, OfSeveralRoundsHasMediansAndWorstValues) {
 
 TEST(ConfigText, QuotesWhatTomlWouldMisread) {
   EXPECT_EQ(quoted("a\"b\\c\n"), "\"a\\\"b\\\\c\\u000a\"");
+}
+
+TEST(ConfigText, HasTheModeThatWasAskedFor) {
+  ConfigText config;
+  EXPECT_THAT(render(config), testing::HasSubstr("\nmode = \"periodic\"\n"));
+  config.mode = "auto";
+  EXPECT_THAT(render(config), testing::HasSubstr("\nmode = \"auto\"\n"));
 }
 
 TEST(ConfigText, NamesBothHostsAndTheirDetours) {
