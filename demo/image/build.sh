@@ -62,36 +62,65 @@ fetch_kernel() {
   mv -T "$scratch/kernel" "$output/kernel" 2>/dev/null || [[ -e $output/kernel/vmlinuz ]]
 }
 
-# What the guest needs for a service, into its root.
+# Debian's nginx, unpacked once and not installed: the host must not become a web server.
+fetch_nginx() {
+  [[ -e $output/nginx/nginx ]] && return
+  echo "guest image: downloading nginx"
+  (cd "$scratch" && apt-get -qq -o APT::Sandbox::User=root download nginx)
+  dpkg-deb -x "$scratch"/nginx_*.deb "$scratch/nginx-package"
+  mkdir -p "$scratch/nginx"
+  cp "$scratch/nginx-package/usr/sbin/nginx" "$scratch/nginx/"
+  mv -T "$scratch/nginx" "$output/nginx" 2>/dev/null || [[ -e $output/nginx/nginx ]]
+}
+
+# A service of others and what it needs, into the guest's root.
 add_service() {
   local root=$1 library
-  case $service in
-    redis)
-      # The package's one program is server and checker, by the name that it is called by.
-      cp "$redis" "$root/bin/redis-server"
-      for library in $(ldd "$redis" | grep -oE '/[^ ]+'); do
-        mkdir -p "$root$(dirname "$library")"
-        cp -L "$library" "$root$library"
-      done
-      ;;
-    http)
-      mkdir -p "$root/srv"
-      head -c 1024 /dev/zero | tr '\0' x >"$root/srv/index.html"
-      ;;
-  esac
+  [[ $service ]] || return 0
+  cp "$program" "$root/bin/$service-server"
+  for library in $(ldd "$program" | grep -oE '/[^ ]+'); do
+    mkdir -p "$root$(dirname "$library")"
+    cp -L "$library" "$root$library"
+  done
+  [[ $service == http ]] || return 0
+  mkdir -p "$root"/{srv,run,etc,var/lib/nginx,var/log/nginx}
+  head -c 1024 /dev/zero | tr '\0' x >"$root/srv/index.html"
+  echo 'root:x:0:0::/:/bin/sh' >"$root/etc/passwd"
+  echo 'root:x:0:' >"$root/etc/group"
+  cat >"$root/etc/nginx.conf" <<'TEXT'
+user root root;
+daemon off;
+master_process off;
+events {}
+http {
+  access_log off;
+  keepalive_requests 1000000;
+  server {
+    listen 80;
+    root /srv;
+  }
+}
+TEXT
 }
 
 fetch_kernel
-redis=/usr/bin/redis-check-rdb
+program=
 case $service in
-  '' | http) ;;
-  redis) [[ -x $redis ]] || { echo "build.sh: no $redis; install redis-tools" >&2; exit 1; } ;;
+  '') ;;
+  redis)
+    program=/usr/bin/redis-check-rdb  # checker and server, by the name that it is called by
+    [[ -x $program ]] || { echo "build.sh: no $program; install redis-tools" >&2; exit 1; }
+    ;;
+  http)
+    fetch_nginx
+    program=$output/nginx/nginx
+    ;;
   *) echo "build.sh: unknown service $service" >&2; exit 2 ;;
 esac
 busybox=$(command -v busybox) || { echo "build.sh: no busybox; install busybox-static" >&2; exit 1; }
 inputs=("$output/kernel/vmlinuz" "$output"/kernel/modules/*.ko "$busybox" "$ledger" "$here/init"
         "$here/build.sh")
-if [[ $service == redis ]]; then inputs+=("$redis"); fi
+if [[ $program ]]; then inputs+=("$program"); fi
 name=image-$(cat "${inputs[@]}" - <<<"$service" | sha256sum | cut -c1-16)
 
 if [[ ! -e $output/$name ]]; then
