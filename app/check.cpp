@@ -189,7 +189,6 @@ void check_transport(const Config& config, Findings& out) {
 std::vector<guest::Finding> check_host(const Config& config, const std::string& host,
                                        bool engine_runs) {
   Findings out;
-  if (const auto mode = mode_available(config.mode); !mode) out.push_back(fatal(mode.error()));
   check_key(config, out);
   check_run_directory(config, host, out);
   check_arbiter(config, host, out);

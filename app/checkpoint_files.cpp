@@ -106,9 +106,36 @@ Result<std::unique_ptr<cache::Arena>> CheckpointFiles::open_store() const {
   return map(path, std::move(file), static_cast<std::size_t>(facts.st_size));
 }
 
+// In one write to a new file that then takes the name: there is never half a mark.
+Result<void> CheckpointFiles::mark_run(const std::string& mark) const {
+  const fs::path fresh = directory_ / "ran.new";
+  (void)::unlink(fresh.c_str());
+  UniqueFd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return trouble(fresh, "cannot be made", errno);
+  const ssize_t written = ::write(file.get(), mark.data(), mark.size());
+  if (written != static_cast<ssize_t>(mark.size())) {
+    return trouble(fresh, "cannot be written", written < 0 ? errno : ENOSPC);
+  }
+  if (::rename(fresh.c_str(), mark_file().c_str()) != 0) {
+    return trouble(mark_file(), "cannot be replaced", errno);
+  }
+  return {};
+}
+
+bool CheckpointFiles::has_run(const std::string& mark) const {
+  UniqueFd file(::open(mark_file().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return errno != ENOENT;
+  std::string found(mark.size() + 1, '\0');
+  const ssize_t size = ::read(file.get(), found.data(), found.size());
+  if (size < 0) return true;
+  found.resize(static_cast<std::size_t>(size));
+  return found == mark;
+}
+
 void CheckpointFiles::remove() const {
   (void)::unlink(store_file().c_str());  // first: without it the other one is only memory
   (void)::unlink(memory_file().c_str());
+  (void)::unlink(mark_file().c_str());
 }
 
 }  // namespace colo::app

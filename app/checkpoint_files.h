@@ -29,6 +29,11 @@ class CheckpointFiles {
   [[nodiscard]] Result<std::unique_ptr<cache::Arena>> create_store(std::size_t bytes) const;
   // That of an engine that is gone.
   [[nodiscard]] Result<std::unique_ptr<cache::Arena>> open_store() const;
+  // The checkpoint of this mark is run as a replica from here on: known to every later engine
+  // before it returns. There is one mark.
+  Result<void> mark_run(const std::string& mark) const;
+  // Also where that cannot be told.
+  [[nodiscard]] bool has_run(const std::string& mark) const;
   // They are of no use any more. Whoever has them open keeps their memory until it is done.
   void remove() const;
 
@@ -36,6 +41,8 @@ class CheckpointFiles {
   CheckpointFiles(std::filesystem::path directory, RunLock lock)
       : directory_(std::move(directory)), lock_(std::move(lock)) {}
   [[nodiscard]] std::filesystem::path store_file() const { return directory_ / "checkpoint"; }
+
+  [[nodiscard]] std::filesystem::path mark_file() const { return directory_ / "ran"; }
 
   std::filesystem::path directory_;
   RunLock lock_;

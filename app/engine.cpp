@@ -75,16 +75,10 @@ Result<void> Engine::open() {
     if (!opened) return fail(opened.error());
     outside.push_back(std::move(*opened));
   }
-  io::PacketGate::Handlers gate_handlers;
-  gate_handlers.full = [this] {
-    boost::asio::post(loop_, [this] {
-      if (side_) side_->output_full();
-    });
-  };
-  gate_handlers.trouble = [](const Error& error) { spdlog::error("network: {}", error.text()); };
-  auto gate = io::PacketGate::start(std::move(outside),
-                                    {{config.limits.hold_packets, config.limits.hold_bytes}},
-                                    std::move(gate_handlers));
+  io::GateLimits limits;
+  limits.hold = {config.limits.hold_packets, config.limits.hold_bytes};
+  limits.compare.silence = config.colo.silence;
+  auto gate = io::PacketGate::start(std::move(outside), limits, gate_handlers());
   if (!gate) return fail(gate.error());
   host_.gate = std::move(*gate);
 

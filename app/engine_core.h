@@ -48,6 +48,13 @@ class Engine {
   Reply set_peer_heartbeat(const PeerHeartbeatSetting& setting);
   Reply status() const;
 
+  // engine_gate.cpp
+  io::PacketGate::Handlers gate_handlers();
+  template <class Tell>
+  void from_gate(Tell tell);
+  template <class Tell>
+  void frames_from_gate(std::vector<io::PortFrame> frames, Tell tell);
+
   // Before any side: what keeps it from starting.
   struct Waiting {
     std::string reason, next;

@@ -18,6 +18,7 @@
 #include "app/engine.h"
 #include "app/engine_worker.h"
 #include "app/hooks.h"
+#include "app/lane_room.h"
 #include "app/status.h"
 #include "guest/config.h"
 #include "heartbeat/arbiter.h"
@@ -44,6 +45,7 @@ struct Host {
   std::unique_ptr<guest::GuestMaker> maker;           // on guest_worker only
   std::unique_ptr<CheckpointFiles> checkpoint_files;  // null: nothing outlives this engine
   std::unique_ptr<io::PacketGate> gate;
+  LaneRoom lane_room;
   std::vector<OwnerStatus> owners;  // the arbiter's history as last read
   HookRunner hooks;                 // on hook_worker only
   HookCancel hook_cancel;
@@ -101,6 +103,8 @@ struct SideTakesOver {  // the guest runs here now: go on as its primary
   Generation generation;
   std::string cause;
   TakeoverStatus figures;
+  // It has connections whose numbers the gate rewrites.
+  bool rewritten = false;
 };
 struct SideJoins {  // the guest is the other host's, and it runs there: become its secondary
   std::string reason;
@@ -121,6 +125,12 @@ class Side {
   virtual void stalled(Instant from, Instant now) = 0;
   // The gate holds as much output as it may.
   virtual void output_full() = 0;
+  // The gate's words in COLO mode (io/packet_gate.h); a side drops what is not for it.
+  virtual void epoch_began(Epoch, const Bytes&) {}
+  virtual void inbound(Epoch, const std::vector<io::PortFrame>&) {}
+  virtual void replica_sent(Epoch, const std::vector<io::PortFrame>&) {}
+  virtual void checkpoint_wanted(Epoch, const compare::Ask&) {}
+  virtual void replica_behind() {}
   // Called at every heartbeat interval.
   virtual void beat(Instant now) = 0;
   // Host::peer has other addresses now.
@@ -139,6 +149,10 @@ void fill_links(PeerStatus& status, const std::vector<heartbeat::LinkReport>& re
 [[nodiscard]] GuestStatus describe(const guest::Identity& identity, bool running, int pid);
 
 [[nodiscard]] std::vector<io::InsidePort> inside_ports(const guest::Guest& guest);
+
+// Frames of the network over the lane, in as few frames of its own as hold them.
+void send_packets(io::ControlLane& lane, const std::vector<io::PortFrame>& frames,
+                  Generation generation, Epoch tag);
 
 // Calls `ended` on the loop once the guest has ended; forget it to stop watching.
 class EndWatch {

@@ -19,6 +19,9 @@ primary::CoreConfig primary_config(const Config& config) {
   core.delay = config.delay;
   core.answer_timeout = config.limits.stream_timeout;
   core.grace = config.heartbeat.grace;
+  core.mode = core_mode(config.mode);
+  core.min_interval = config.colo.min_interval;
+  core.max_interval = config.colo.max_interval;
   return core;
 }
 
@@ -39,6 +42,7 @@ PrimarySide::PrimarySide(Host& host, SideTakesOver takeover, std::function<void(
       guest_(std::move(takeover.guest)),
       guest_runs_(true),
       moved_(true),
+      rewritten_(takeover.rewritten),
       bulk_timer_(host.loop),
       takeover_(std::move(takeover.figures)) {}
 
@@ -95,6 +99,7 @@ void PrimarySide::stalled(Instant from, Instant now) {
 
 void PrimarySide::beat(Instant now) {
   last_beat_ = now;
+  release_hidden(now);
   if (deaf_ && listen()) spdlog::info("secondaries can join again");
   if (!session_ || !session_->detector) return;
   wire::Alive alive = says();
@@ -124,8 +129,7 @@ Reply PrimarySide::command(const Request& request) {
     case Command::set: {
       if (request.key == "mode") {
         const auto mode = parse_mode(request.value);
-        const auto possible = mode ? mode_available(*mode) : Result<void>(fail(mode.error()));
-        if (!possible) reply.error = possible.error();
+        reply.error = mode ? feed(primary::ModeSet{core_mode(*mode)}) : mode.error();
         reply.message = "mode is " + request.value + until_the_engine_ends;
         return reply;
       }

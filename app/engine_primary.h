@@ -36,9 +36,13 @@ struct PrimarySession {
   std::unique_ptr<heartbeat::Detector> detector;
   std::atomic<std::uint64_t> sent_pages{0};
   std::atomic<std::uint64_t> pending_pages{0};
+  bool compares = false;    // frames go to the secondary, and what it says is compared
+  bool exact_cuts = false;  // the same, on the guest's thread
   std::optional<std::uint64_t> first_pages;  // sent before its first checkpoint was complete
   std::uint64_t alive_count = 0;
 };
+
+[[nodiscard]] primary::Mode core_mode(Mode mode);
 
 class PrimarySide final : public Side, public std::enable_shared_from_this<PrimarySide> {
  public:
@@ -55,6 +59,9 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   [[nodiscard]] wire::Alive says() const override;
   void stalled(Instant from, Instant now) override;
   void output_full() override { feed(primary::HoldFull{}); }
+  void epoch_began(Epoch tag, const Bytes& flows) override;
+  void inbound(Epoch tag, const std::vector<io::PortFrame>& frames) override;
+  void checkpoint_wanted(Epoch tag, const compare::Ask& ask) override;
   void beat(Instant now) override;
   void peer_moved() override {}  // the secondary dials
   Reply command(const Request& request) override;
@@ -72,6 +79,8 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   [[nodiscard]] bool is_ours(const heartbeat::Ownership& ownership) const;  // of this very run
   void watch_guest();
   void fill_checkpoints(Status& status) const;
+  void fill_compare(Status& status, const io::GateFigures& gate) const;
+  [[nodiscard]] std::optional<EffectiveMode> effective_mode() const;
 
   // engine_primary_session.cpp
   void refuse(io::ControlLane& lane, const std::string& host, const Error& error);
@@ -93,6 +102,16 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   void captured(const Standstill& action, Result<primary::CheckpointFigures> figures);
   PrimarySession* session(primary::Session number);
   void tracked(bool sound);
+
+  // engine_primary_colo.cpp
+  void execute(const primary::StartComparing& action);
+  void execute(const primary::StopComparing& action);
+  void execute(const primary::TellMode& action);
+  void lane_queue();
+  bool stood_still(primary::Session number);
+  void on_packets(primary::Session number, const wire::Frame& frame);
+  bool on_replica_word(primary::Session number, const wire::Frame& frame);
+  void release_hidden(Instant now);
 
   // engine_primary_actions.cpp
   void execute(const primary::StartClaim& action);
@@ -118,10 +137,6 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   void execute(const primary::TellCancel& action);
   void execute(const primary::BecomeSecondary& action);
   void execute(const primary::Exit& action);
-  // COLO mode, which no configuration offers yet.
-  void execute(const primary::StartComparing& action);
-  void execute(const primary::StopComparing& action);
-  void execute(const primary::TellMode& action);
   void boot_made(const Result<std::shared_ptr<guest::Guest>>& guest);
   void booted(const Result<void>& runs);
   void announce();
@@ -138,6 +153,12 @@ class PrimarySide final : public Side, public std::enable_shared_from_this<Prima
   Instant last_beat_{};
   bool gate_closed_ = false;  // behind DropHeld
   bool moved_ = false;        // the guest came here from the other host
+  bool rewritten_ = false;    // the gate rewrites numbers of its connections
+  bool releasing_ = false;    // memory of it is being given back
+  Instant release_at_ = Instant::min();
+  Instant asks_told_{};
+  std::uint64_t asks_since_told_ = 0;
+  std::int64_t mode_since_unix_ns_ = 0;
   // What the guest's secondaries were sent, from one session to the next. Used on its thread.
   std::shared_ptr<primary::Lineage> lineage_;
   // The session that began it; empty where nothing can be gone on with.

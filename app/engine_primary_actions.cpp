@@ -159,9 +159,17 @@ void PrimarySide::execute(const primary::AcceptPeer& action) {
   session_->lane->send(wire::Welcome{host_.name, host_.run, session_->token,
                                      host_.agreement(guest_->identity()), action.base.has_value()},
                        action.generation, action.base.value_or(Epoch{0}));
+  // Each checkpoint of such a guest comes with the table of what is rewritten: said at once.
+  if (rewritten_) session_->lane->send(wire::Flows{}, action.generation, Epoch{committed_});
   const auto weak = weak_from_this();
   const primary::Session number = action.session;
   io::ControlLane::Handlers handlers;
+  handlers.room = [weak] {
+    if (const auto self = weak.lock()) {
+      self->lane_queue();
+      self->host_.gate->room_again();
+    }
+  };
   handlers.frame = [weak, number](const wire::Frame& frame) {
     if (const auto self = weak.lock()) self->on_frame(number, frame);
   };
@@ -273,6 +281,8 @@ void PrimarySide::execute(const primary::EndSession& action) {
   // A task on the guest's thread may hold the session a moment longer, but the lane is the loop's.
   session_->lane.reset();
   session_.reset();
+  lane_queue();
+  host_.gate->room_again();
 }
 
 void PrimarySide::execute(const primary::TellGuestEnded& action) {
@@ -322,10 +332,5 @@ void PrimarySide::execute(const primary::BecomeSecondary&) {
 }
 
 void PrimarySide::execute(const primary::Exit&) { ends_(SideExit{exit_failed_ ? 1 : 0}); }
-
-// Nothing gives these out before a mode is configured or set.
-void PrimarySide::execute(const primary::StartComparing&) { COLO_CHECK(!"COLO mode"); }
-void PrimarySide::execute(const primary::StopComparing&) { COLO_CHECK(!"COLO mode"); }
-void PrimarySide::execute(const primary::TellMode&) { COLO_CHECK(!"COLO mode"); }
 
 }  // namespace colo::app

@@ -16,6 +16,8 @@ namespace colo::app {
 namespace {
 
 constexpr std::chrono::milliseconds farewell_patience{50};
+// For the guest to read what was written to it, before it stands still.
+constexpr std::chrono::milliseconds inbound_patience{5};
 
 // "may begin in 4 s" is what "may begin in 5 s" was.
 std::string without_countdown(std::string text) {
@@ -201,13 +203,7 @@ void PrimarySide::on_frame(primary::Session number, const wire::Frame& frame) {
       feed(primary::PeerTookOver{number});
       return;
     case wire::Kind::committed:
-      if (io::steady_now() - last_beat_ > host_.config.heartbeat.lost_after) {
-        // This process stood still, and the peer may have taken over since: what it acknowledged
-        // then must not leave now, behind what the other host's guest says.
-        lose(number, {"stood-still", "this engine stood still for longer than lost_after", ""},
-             false);
-        return;
-      }
+      if (stood_still(number)) return;
       feed(primary::CommitAcknowledged{number, frame.header.generation, frame.header.epoch});
       return;
     case wire::Kind::goodbye: {
@@ -223,6 +219,7 @@ void PrimarySide::on_frame(primary::Session number, const wire::Frame& frame) {
       return;
     }
     default:
+      if (on_replica_word(number, frame)) return;
       lose(number,
            {"unexpected-frame", current->host + " sent a frame that has no place here",
             "run the same version of colo on both hosts"},
@@ -289,9 +286,12 @@ void PrimarySide::run_capture(const Standstill& action) {
       } else {
         gate->cut(action.epoch.next());
       }
+      gate->start_inbound();  // what comes from here on is the next incarnation's too
     };
+    if (session->exact_cuts) (void)gate->stop_inbound(inbound_patience);
     auto figures = session->capturer->capture(
         action.epoch, cut, action.stays ? primary::After::stays : primary::After::runs);
+    if (!figures) gate->start_inbound();
     const bool sound = session->lineage->sound();
     if (!figures && has_ended(*guest)) return;
     boost::asio::post(loop, [weak, action, sound, figures = std::move(figures)] {

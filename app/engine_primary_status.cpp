@@ -116,7 +116,91 @@ Words words_of(const primary::State& state, const Host& host, const PrimarySessi
       state);
 }
 
+const char* word(primary::CheckpointReason reason) {
+  switch (reason) {
+    case primary::CheckpointReason::first:
+      return "first";
+    case primary::CheckpointReason::interval:
+      return "interval";
+    case primary::CheckpointReason::different:
+      return "different";
+    case primary::CheckpointReason::silence:
+      return "silence";
+    case primary::CheckpointReason::full:
+      return "full";
+    case primary::CheckpointReason::peer_asked:
+      return "peer-asked";
+    case primary::CheckpointReason::asked:
+      return "asked";
+    case primary::CheckpointReason::mode:
+      break;
+  }
+  return "mode";
+}
+
+Counts counts_of(const primary::CheckpointCounts& checkpoints) {
+  Counts counts;
+  for (std::size_t i = 0; i < checkpoints.size(); ++i) {
+    if (checkpoints[i] == 0) continue;
+    counts.emplace_back(word(static_cast<primary::CheckpointReason>(i)), checkpoints[i]);
+  }
+  return counts;
+}
+
+Mode app_mode(primary::Mode mode) {
+  switch (mode) {
+    case primary::Mode::periodic:
+      return Mode::periodic;
+    case primary::Mode::colo:
+      return Mode::colo;
+    case primary::Mode::automatic:
+      break;
+  }
+  return Mode::automatic;
+}
+
+double in_ms(Duration time) { return std::chrono::duration<double, std::milli>(time).count(); }
+
+const primary::SessionState* session_of(const primary::State& state) {
+  if (const auto* s = std::get_if<primary::Protected>(&state)) return &s->session;
+  if (const auto* s = std::get_if<primary::HandingOver>(&state)) return &s->session;
+  return nullptr;
+}
+
 }  // namespace
+
+// What protects the guest now, where a mode could be more than that.
+std::optional<EffectiveMode> PrimarySide::effective_mode() const {
+  const primary::SessionState* session = session_of(core_.state());
+  if (session == nullptr || core_.mode() == primary::Mode::periodic) return std::nullopt;
+  if (session->replica_runs()) return EffectiveMode{word(Mode::colo), "", {}, {}};
+  EffectiveMode now{word(Mode::periodic), core_.mode_reason(), mode_since_unix_ns_, {}};
+  const Duration left = core_.periodic_until() - io::steady_now();
+  if (core_.periodic_until() != Instant::min() && left > Duration{0}) now.left_ms = in_ms(left);
+  if (now.reason.empty()) {
+    now.reason = session->comparing
+                     ? "the replica of checkpoint " + std::to_string(session->committed.value) +
+                           " does not run yet"
+                     : "the next checkpoint begins it";
+  }
+  return now;
+}
+
+void PrimarySide::fill_compare(Status& status, const io::GateFigures& gate) const {
+  const compare::CompareFigures& figures = gate.compare;
+  const bool compares = session_ && session_->compares;
+  if (!compares && figures.equal == 0) return;
+  CompareStatus compared;
+  compared.equal = figures.equal;
+  for (std::size_t i = 0; i < compare::reasons; ++i) {
+    if (figures.different[i] == 0) continue;
+    compared.different.emplace_back(compare::word(static_cast<compare::Reason>(i)),
+                                    figures.different[i]);
+  }
+  compared.held_packets = figures.held.packets;
+  if (figures.oldest) compared.oldest_ms = in_ms(io::steady_now() - *figures.oldest);
+  status.compare = std::move(compared);
+}
 
 Words PrimarySide::words() const {
   Words words = words_of(core_.state(), host_, session_.get(), committed_unix_ns_);
@@ -139,6 +223,8 @@ void PrimarySide::fill(Status& status) const {
     status.next = deaf_->remedy;
   }
   status.delay_ms = std::chrono::duration<double, std::milli>(core_.delay()).count();
+  status.mode = word(app_mode(core_.mode()));
+  status.effective_mode = effective_mode();
   status.generation = core_.generation().value;
   status.epoch = committed_;
   if (guest_) status.guest = describe(guest_->identity(), guest_runs_, guest_->process_id());
@@ -167,6 +253,7 @@ void PrimarySide::fill(Status& status) const {
 
 void PrimarySide::fill_checkpoints(Status& status) const {
   CheckpointStatus checkpoints;
+  checkpoints.by_reason = counts_of(core_.checkpoints());
   checkpoints.committed = committed_;
   checkpoints.sent_bytes = sent_bytes_;
   if (!pause_ms_.empty()) {
@@ -183,6 +270,7 @@ void PrimarySide::fill_checkpoints(Status& status) const {
     hold.oldest_ms = std::chrono::duration<double, std::milli>(gate.oldest).count();
   }
   status.hold = hold;
+  fill_compare(status, gate);
 }
 
 }  // namespace colo::app

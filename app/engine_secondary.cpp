@@ -21,6 +21,7 @@ SecondarySide::SecondarySide(Host& host, std::string peer_run, Generation curren
       ends_(std::move(ends)),
       core_(core_config(host.config)),
       core_loop_(host.loop, *this, core_),
+      replica_timer_(host.loop),
       memory_(std::make_shared<secondary::GuestMemory>()),
       peer_run_(std::move(peer_run)),
       current_(current) {}
@@ -119,13 +120,16 @@ Reply SecondarySide::command(const Request& request) {
 void SecondarySide::stop() { feed(secondary::StopAsked{}); }
 
 void SecondarySide::become_primary() {
-  if (!standby_) return;  // done: the engine swaps the sides in its next turn
-  SideTakesOver takeover{std::move(standby_), core_.generation(),
+  if (!live_) return;  // done: the engine swaps the sides in its next turn
+  SideTakesOver takeover{std::move(live_), core_.generation(),
                          std::get<secondary::Live>(core_.state()).cause,
-                         takeover_.value_or(TakeoverStatus{})};
-  standby_.reset();
+                         takeover_.value_or(TakeoverStatus{}), rewritten_};
+  live_.reset();
   end_watch_.reset();
   memory_->set(nullptr);
+  // One that was to be the next replica.
+  host_.guest_worker.post([standby = std::move(standby_)]() mutable { standby.reset(); });
+  standby_.reset();
   ends_(std::move(takeover));
 }
 

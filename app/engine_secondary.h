@@ -10,6 +10,7 @@
 
 #include "app/engine_host.h"
 #include "app/engine_loop.h"
+#include "app/flow_tables.h"
 #include "cache/cache.h"
 #include "heartbeat/detector.h"
 #include "io/bulk_lane.h"
@@ -32,12 +33,35 @@ struct SecondarySession {
   std::unique_ptr<io::BulkReceiver> bulk;     // ends before the stager that its thread uses
   std::unique_ptr<heartbeat::Detector> detector;
   std::optional<InitialCopy> initial_copy;
+  FlowTables tables;
+  bool tables_come = false;                // with each checkpoint, in any mode
+  std::optional<Epoch> run_from;           // with each from here on: they are to be run
+  std::optional<Epoch> staged;             // whole, but for its table
+  std::vector<secondary::ModeTold> early;  // words that overtook our own Joined
   Instant since{};
   bool welcomed = false;
   bool suspected = false;  // hearing from the peer again clears it
   bool closed = false;     // one side refused the other: what follows is no news
   std::uint64_t alive_count = 0;
 };
+
+// The guest that runs beside the primary's.
+struct RunningReplica {
+  std::shared_ptr<guest::Guest> guest;
+  Epoch epoch;
+  std::unique_ptr<EndWatch> watch;
+  bool told = false;    // to run
+  bool runs = false;    // it does, and the gate is open for it
+  bool held = false;    // the primary hears nothing of it any more
+  bool asked = false;   // for a checkpoint, since it wrote much
+  bool paused = false;  // since it wrote too much
+  bool taken = false;   // it becomes the guest
+  std::uint64_t own_pages = 0, limit_pages = 0;
+  Instant asked_at{};  // whether it hangs
+};
+
+// The network learns where the guest is; a failure is only logged. REQUIRES: it runs.
+void announce(guest::Guest& guest);
 
 [[nodiscard]] secondary::CoreConfig core_config(const Config& config);
 
@@ -53,6 +77,9 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   [[nodiscard]] wire::Alive says() const override;
   void stalled(Instant from, Instant now) override;
   void output_full() override {}
+  void replica_sent(Epoch tag, const std::vector<io::PortFrame>& frames) override;
+  void checkpoint_wanted(Epoch tag, const compare::Ask& ask) override;
+  void replica_behind() override;
   void beat(Instant now) override;
   void peer_moved() override;
   Reply command(const Request& request) override;
@@ -79,6 +106,7 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void set_origin();
   void note_store_trouble();
   void remove_kept();
+  void strike_out_for_takeover();
 
   // engine_secondary_session.cpp
   void peer_says(const wire::Alive& alive);
@@ -97,6 +125,11 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void refused_by_peer(secondary::Session number, const Error& error);
   void alive(std::size_t link);
   bool on_switchover_word(secondary::Session number, const wire::Frame& frame);
+  bool on_replica_word(secondary::Session number, const wire::Frame& frame);
+  Result<void> on_flows(secondary::Session number, const wire::Frame& frame);
+  Result<void> on_packets(const wire::Frame& frame);
+  void mode_told(const secondary::ModeTold& told);
+  [[nodiscard]] bool table_is_due(Epoch checkpoint) const;
   void begin_cache(const MemoryLayout& layout);
   // returns: we close this session, and may dial again.
   void drop_session(const std::string& farewell, bool returns = false);
@@ -120,16 +153,34 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void execute(const secondary::TellTookOver& action);
   void execute(const secondary::EndGuest& action);
   void execute(const secondary::Exit& action);
-  // COLO mode, which no configuration offers yet.
+  void went_live(std::int64_t resumed);
+  void standby_made(Result<std::shared_ptr<guest::Guest>> standby);
+  void on_standby_end();
+  void mark_process_memory_diverged();
+  void become_primary();
+
+  // engine_secondary_replica.cpp
   void execute(const secondary::RunReplica& action);
   void execute(const secondary::EndReplica& action);
   void execute(const secondary::HoldReplica& action);
   void execute(const secondary::TellReplicaRuns& action);
   void execute(const secondary::TellReplicaLost& action);
-  void standby_made(Result<std::shared_ptr<guest::Guest>> standby);
-  void on_standby_end();
-  void mark_process_memory_diverged();
-  void become_primary();
+  [[nodiscard]] bool is_replica(const std::shared_ptr<guest::Guest>& guest) const;
+  void start_replica();
+  void replica_resumed(const std::shared_ptr<guest::Guest>& guest, const Result<void>& runs);
+  void replica_failed(const Error& error);
+  void drop_replica(std::function<void()> ended = {});
+  void on_replica_end(const std::shared_ptr<guest::Guest>& guest);
+  void lose_replica(const std::shared_ptr<guest::Guest>& guest, const Error& error);
+  void hold_replica();
+  void lane_queue();
+  void ask_for_checkpoint(const std::string& reason);
+  void look_at_replica();
+  void looked_at_replica(const std::shared_ptr<guest::Guest>& guest,
+                         const Result<std::uint64_t>& pages, const Result<void>& answers);
+  void bound_replica();
+  void run_replica();
+  void replica_ran(const Result<void>& runs, std::int64_t resumed);
 
   Host& host_;
   std::function<void(SideEnds)> ends_;
@@ -137,6 +188,11 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   Loop core_loop_;
   std::shared_ptr<guest::Guest> standby_;
   std::unique_ptr<EndWatch> end_watch_;
+  std::unique_ptr<RunningReplica> replica_;
+  boost::asio::steady_timer replica_timer_;
+  std::string pages_unknown_;             // why, as the log has it
+  std::optional<Bytes> committed_flows_;  // of the committed checkpoint; empty where none came
+  std::shared_ptr<guest::Guest> live_;    // what runs behind a takeover
   std::shared_ptr<secondary::GuestMemory> memory_;
   std::shared_ptr<cache::Cache> cache_;  // shared with a flush that may outlive its session
   std::unique_ptr<io::Dialer> dialer_;
@@ -161,7 +217,9 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   std::string standby_end_;  // how the last standby ended, if it was not us
   std::string noted_state_;  // as the log has it: the word and its step
   std::optional<TakeoverStatus> takeover_;
+  bool rewritten_ = false;  // what runs behind it has connections that the gate rewrites
   Worker flush_worker_;
+  Worker replica_worker_;
 };
 
 }  // namespace colo::app

@@ -10,6 +10,29 @@
 
 namespace colo::app {
 
+namespace {
+
+// A guest that was a replica before, on another host, has connections that go on being rewritten.
+void open_gate(io::PacketGate& gate, const guest::Guest& guest, Epoch tag, ByteView flows) {
+  const auto ports = inside_ports(guest);
+  const auto rewritten =
+      flows.empty() ? Result<void>(fail("no-flows", "")) : gate.open_replica(tag, ports, flows);
+  if (rewritten) {
+    gate.take_over();
+  } else {
+    gate.open(ports);
+    gate.release_all();
+  }
+}
+
+}  // namespace
+
+void announce(guest::Guest& guest) {
+  if (auto announced = guest.announce(); !announced) {
+    spdlog::warn("the network was not told of the guest's new place: {}", announced.error().text());
+  }
+}
+
 void SecondarySide::execute(const secondary::Commit& action) {
   COLO_CHECK(session_ && session_->number == action.session);
   // The stager verified every byte of it and the core its order: a refusal now is our own fault,
@@ -17,6 +40,11 @@ void SecondarySide::execute(const secondary::Commit& action) {
   const auto committed = cache_->commit(action.epoch);
   if (!committed) spdlog::critical("commit failed: {}", committed.error().text());
   COLO_CHECK(committed.has_value());
+  // One that is on its way is waited for before this checkpoint is run.
+  committed_flows_.reset();
+  if (!table_is_due(action.epoch) || session_->tables.whole(action.epoch)) {
+    committed_flows_ = session_->tables.take(action.epoch);
+  }
   note_store_trouble();
 }
 
@@ -68,17 +96,20 @@ void SecondarySide::execute(const secondary::Forget&) {
   // A flush that still runs keeps its own hold on it; the core joins again only after that.
   if (cache_) cache_->strike_out();
   cache_.reset();
+  committed_flows_.reset();
   held_run_.clear();
 }
 
-void SecondarySide::execute(const secondary::PrepareStandby&) {
+void SecondarySide::execute(const secondary::PrepareStandby& action) {
+  const auto memory =
+      action.replica ? guest::StandbyMemory::own_copies : guest::StandbyMemory::shared;
   end_watch_.reset();
   memory_->set(nullptr);
   host_.guest_worker.post(
-      [weak = weak_from_this(), old = std::move(standby_), &host = host_]() mutable {
+      [weak = weak_from_this(), old = std::move(standby_), memory, &host = host_]() mutable {
         old.reset();  // before its successor: both would use the same sockets
         Result<std::shared_ptr<guest::Guest>> result;
-        if (auto standby = host.maker->standby()) {
+        if (auto standby = host.maker->standby(memory)) {
           result = std::shared_ptr<guest::Guest>(std::move(*standby));
         } else {
           result = fail(standby.error());
@@ -157,22 +188,26 @@ void SecondarySide::execute(const secondary::Load&) {
 }
 
 void SecondarySide::execute(const secondary::Run& action) {
-  spdlog::info("taking over in generation {}", action.generation.value);
+  spdlog::info("taking over in generation {}{}", action.generation.value,
+               action.replica ? " with the replica that runs" : "");
   remove_kept();  // its memory is the guest's from here on
-  host_.guest_worker.post([weak = weak_from_this(), standby = standby_, &host = host_] {
+  rewritten_ = action.replica || (committed_flows_ && !committed_flows_->empty());
+  if (action.replica) {
+    run_replica();
+    return;
+  }
+  host_.guest_worker.post([weak = weak_from_this(), standby = standby_, &host = host_,
+                           tag = core_.committed().next(),
+                           flows = committed_flows_.value_or(Bytes())] {
     auto runs = standby->resume();
     const std::int64_t resumed = unix_now_ns();
     if (runs) {
       // Not before: a guest whose resume failed is loaded again from the checkpoint, so nothing
       // that it may have said can have left.
-      host.gate->open(inside_ports(*standby));
-      host.gate->release_all();
-      if (auto announced = standby->announce(); !announced) {
-        spdlog::warn("the network was not told of the guest's new place: {}",
-                     announced.error().text());
-      }
+      open_gate(*host.gate, *standby, tag, flows);
+      announce(*standby);
     }
-    boost::asio::post(host.loop, [weak, resumed, runs = std::move(runs)] {
+    boost::asio::post(host.loop, [weak, standby, resumed, runs = std::move(runs)] {
       const auto self = weak.lock();
       if (!self) return;
       if (!runs) {
@@ -180,10 +215,16 @@ void SecondarySide::execute(const secondary::Run& action) {
         self->feed(secondary::LoadFailed{runs.error()});
         return;
       }
-      if (self->takeover_) self->takeover_->resumed_unix_ns = resumed;
-      self->feed(secondary::GuestRuns{});
+      self->live_ = standby;
+      self->standby_.reset();
+      self->went_live(resumed);
     });
   });
+}
+
+void SecondarySide::went_live(std::int64_t resumed) {
+  if (takeover_) takeover_->resumed_unix_ns = resumed;
+  feed(secondary::GuestRuns{});
 }
 
 void SecondarySide::execute(const secondary::AcquireResources&) {
@@ -227,6 +268,7 @@ void SecondarySide::execute(const secondary::TellTookOver& action) {
 }
 
 void SecondarySide::execute(const secondary::EndGuest&) {
+  drop_replica();
   end_watch_.reset();
   memory_->set(nullptr);
   host_.gate->close();
@@ -238,12 +280,5 @@ void SecondarySide::execute(const secondary::Exit&) {
   remove_kept();
   ends_(SideExit{0});
 }
-
-// Nothing gives these out before a mode is configured or set.
-void SecondarySide::execute(const secondary::RunReplica&) { COLO_CHECK(!"COLO mode"); }
-void SecondarySide::execute(const secondary::EndReplica&) { COLO_CHECK(!"COLO mode"); }
-void SecondarySide::execute(const secondary::HoldReplica&) { COLO_CHECK(!"COLO mode"); }
-void SecondarySide::execute(const secondary::TellReplicaRuns&) { COLO_CHECK(!"COLO mode"); }
-void SecondarySide::execute(const secondary::TellReplicaLost&) { COLO_CHECK(!"COLO mode"); }
 
 }  // namespace colo::app

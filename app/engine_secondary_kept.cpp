@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <boost/asio/post.hpp>
+#include <cstring>
 
 #include "app/engine_secondary.h"
 
@@ -19,6 +20,15 @@ std::uint64_t identity_of(const wire::Agreement& agreement) {
   }
   text += std::to_string(agreement.config_hash);
   return XXH3_64bits(text.data(), text.size());
+}
+
+// Which checkpoint it is, of all that there ever were.
+std::string mark_of(const cache::Origin& origin, Epoch epoch) {
+  const auto token = wire::hash128(origin.token);
+  std::uint64_t name = 0;
+  std::memcpy(&name, token.data(), sizeof name);
+  return origin.primary_run + ' ' + std::to_string(name) + ' ' +
+         std::to_string(origin.generation.value) + ' ' + std::to_string(epoch.value);
 }
 
 void not_kept(const Error& error) {
@@ -67,8 +77,10 @@ void SecondarySide::begin(const Earlier& earlier) {
   memory_file_ = earlier.memory;
   if (earlier.cache) {
     const cache::Origin origin = earlier.cache->origin();
-    // Its run owns the guest as of its generation: nobody has spoken beyond the checkpoint.
-    const bool takeable = origin.generation == current_ && origin.primary_run == peer_run_;
+    // Its run owns the guest as of its generation: nobody has spoken beyond the checkpoint, unless
+    // it was run as a replica.
+    const bool ran = host_.checkpoint_files->has_run(mark_of(origin, earlier.cache->committed()));
+    const bool takeable = origin.generation == current_ && origin.primary_run == peer_run_ && !ran;
     cache_ = earlier.cache;
     kept_unproven_ = true;
     held_run_ = origin.primary_run;
@@ -115,6 +127,16 @@ void SecondarySide::set_origin() {
 void SecondarySide::note_store_trouble() {
   const auto trouble = cache_->store_trouble();
   if (trouble && !std::exchange(store_trouble_told_, true)) not_kept(*trouble);
+}
+
+// Before the first instruction of the replica: what it says may leave the primary's host, and is in
+// no other guest's past. An engine that is started again has only a base then.
+void SecondarySide::strike_out_for_takeover() {
+  if (!host_.checkpoint_files || !cache_) return;
+  const auto marked = host_.checkpoint_files->mark_run(mark_of(cache_->origin(), replica_->epoch));
+  if (marked) return;
+  not_kept(marked.error());
+  cache_->strike_out();
 }
 
 void SecondarySide::remove_kept() {

@@ -82,6 +82,12 @@ void SecondarySide::on_lane(Result<std::shared_ptr<io::ControlLane>> lane) {
   handlers.ended = [weak, number](const io::LaneEnd& end) {
     if (const auto self = weak.lock()) self->lane_ended(number, end);
   };
+  handlers.room = [weak] {
+    if (const auto self = weak.lock()) {
+      self->lane_queue();
+      self->host_.gate->room_again();
+    }
+  };
   session_->lane->start(std::move(handlers));
 }
 
@@ -120,7 +126,7 @@ void SecondarySide::on_frame(secondary::Session number, const wire::Frame& frame
       return;
     }
     default:
-      if (on_switchover_word(number, frame)) break;
+      if (on_switchover_word(number, frame) || on_replica_word(number, frame)) break;
       suspect(number,
               {"unexpected-frame", host_.peer_name() + " sent a frame that has no place here",
                "run the same version of colo on both hosts"},
@@ -204,6 +210,7 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
     return;
   }
   const MemoryLayout layout = standby_->identity().layout;  // the core may replace the standby
+  host_.gate->forget_inbound();
   // Joined before the first byte can be staged.
   feed(secondary::Joined{number, host_.peer_name(), session_->generation, session_->base});
   if (!session_ || session_->number != number) return;  // the core wanted it no more
@@ -232,6 +239,7 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
           if (const auto self = weak.lock()) self->bulk_ended(number, end);
         });
       });
+  for (secondary::ModeTold& told : std::exchange(session_->early, {})) mode_told(told);
   host_.refresh_owners();  // the owners that status shows
   spdlog::info(
       "joined {} in generation {} with {} ({})", host_.peer_name(), session_->generation.value,
@@ -289,6 +297,10 @@ void SecondarySide::refused_by_peer(secondary::Session number, const Error& erro
 void SecondarySide::staged(secondary::Session number, Epoch epoch) {
   if (!session_ || session_->number != number) return;
   alive(host_.config.own(host_.name).heartbeat.size());
+  if (table_is_due(epoch) && !session_->tables.whole(epoch)) {
+    session_->staged = epoch;  // no checkpoint of that guest without it
+    return;
+  }
   feed(secondary::StagedComplete{number, epoch});
 }
 
@@ -337,6 +349,7 @@ void SecondarySide::drop_session(const std::string& farewell, bool returns) {
   dialer_.reset();
   dialing_ = false;
   if (!session_) return;
+  hold_replica();
   session_->bulk_dialer.reset();
   session_->bulk.reset();  // waits for its thread: nothing is staged any more
   if (cache_) cache_->end_session();
@@ -350,6 +363,8 @@ void SecondarySide::drop_session(const std::string& farewell, bool returns) {
   }
   session_->lane->close();
   session_.reset();
+  lane_queue();
+  start_replica();  // one that waits for a table waits in vain
 }
 
 }  // namespace colo::app

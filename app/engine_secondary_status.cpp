@@ -147,7 +147,15 @@ Words words_of(const secondary::Core& core, const Host& host) {
 
 }  // namespace
 
-Words SecondarySide::words() const { return words_of(core_, host_); }
+Words SecondarySide::words() const {
+  Words words = words_of(core_, host_);
+  if (words.state == State::standby && replica_ && replica_->runs &&
+      std::holds_alternative<secondary::Standby>(core_.state())) {
+    words.reason = "the guest of checkpoint " + std::to_string(replica_->epoch.value) + " of " +
+                   host_.peer_name() + " runs here too; it can take over";
+  }
+  return words;
+}
 
 void SecondarySide::fill(Status& status) const {
   const Words words = this->words();
@@ -158,7 +166,12 @@ void SecondarySide::fill(Status& status) const {
   status.next = words.next;
   status.generation = core_.generation().value;
   status.epoch = core_.committed().value;
-  if (standby_) status.guest = describe(standby_->identity(), false, standby_->process_id());
+  if (replica_) {
+    const guest::Guest& guest = *replica_->guest;
+    status.guest = describe(guest.identity(), replica_->runs, guest.process_id());
+  } else if (standby_) {
+    status.guest = describe(standby_->identity(), false, standby_->process_id());
+  }
   PeerStatus peer;
   peer.host = host_.peer_name();
   if (session_ && session_->detector) {
@@ -173,6 +186,15 @@ void SecondarySide::fill(Status& status) const {
     const cache::CacheFigures figures = cache_->figures();
     status.cache = CacheStatus{figures.staged_pages, figures.received_pages, figures.diverged_pages,
                                figures.bytes};
+  }
+  if (replica_) {
+    ReplicaStatus replica;
+    replica.running = replica_->runs && !replica_->paused;
+    replica.epoch = replica_->epoch.value;
+    replica.diverged_pages = replica_->own_pages;
+    replica.preimage_bytes = replica_->own_pages * page_bytes;
+    replica.limit_bytes = replica_->limit_pages * page_bytes;
+    status.replica = replica;
   }
   status.takeover = takeover_;
 }

@@ -24,11 +24,4 @@ Result<Mode> parse_mode(std::string_view text) {
               R"(write "periodic", "colo" or "auto")");
 }
 
-Result<void> mode_available(Mode mode) {
-  if (mode == Mode::periodic) return {};
-  return fail("mode-unavailable",
-              std::string("this build's engine does not run mode \"") + word(mode) + "\"",
-              R"(write mode = "periodic")");
-}
-
 }  // namespace colo::app

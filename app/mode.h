@@ -19,8 +19,4 @@ enum class Mode {
 // Errors: "unknown-mode".
 [[nodiscard]] Result<Mode> parse_mode(std::string_view text);
 
-// Whether the engine can run it: asked before it starts, and before a running one changes.
-// Errors: "mode-unavailable".
-[[nodiscard]] Result<void> mode_available(Mode mode);
-
 }  // namespace colo::app

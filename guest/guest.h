@@ -141,6 +141,9 @@ class Guest {
   // Readable once the guest has ended by whatever cause; then end() says how. Poll, don't read.
   [[nodiscard]] virtual int end_fd() const = 0;
   [[nodiscard]] virtual End end() = 0;
+  // Whether whoever executes the guest still does what it is told. Errors: "guest-silent", those of
+  // the guest.
+  virtual Result<void> answers(std::chrono::milliseconds /*patience*/) { return {}; }
   // The guest's process for messages and drills; 0 where it has none.
   [[nodiscard]] virtual int process_id() const { return 0; }
 };

@@ -18,6 +18,7 @@
 #include "io/tls_session.h"
 #include "wire/decoder.h"
 #include "wire/messages.h"
+#include "wire/packets.h"
 
 namespace colo::io {
 
@@ -61,6 +62,10 @@ class ControlLane : public std::enable_shared_from_this<ControlLane> {
   template <class Message>
   void send(const Message& message, Generation generation, Epoch epoch) {
     send_frame(wire::encode(message, {generation, epoch, next_sequence()}));
+  }
+  // REQUIRES: not empty; it is empty then.
+  void send_packets(wire::PacketsFrame& packets, Generation generation, Epoch tag) {
+    send_frame(packets.finish({generation, tag, next_sequence()}));
   }
 
  protected:

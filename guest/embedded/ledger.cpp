@@ -43,7 +43,7 @@ std::optional<LedgerRequest> decode_request(ByteView payload) {
   request.request = in.get<std::uint64_t>();
   if (!in.ok() || magic != request_magic || request.client == 0) return std::nullopt;
   if (operation < static_cast<std::uint32_t>(LedgerOperation::append) ||
-      operation > static_cast<std::uint32_t>(LedgerOperation::crash)) {
+      operation > static_cast<std::uint32_t>(LedgerOperation::steps)) {
     return std::nullopt;
   }
   request.operation = static_cast<LedgerOperation>(operation);

@@ -26,6 +26,9 @@ enum class LedgerOperation : std::uint32_t {
   append = 1,  // one entry of 1 to ledger_entry_bytes_max bytes
   digest = 2,  // sequence and digest of now; changes nothing, and is answered anew each time
   crash = 3,   // for drills: the guest ends at once, without a reply
+  // How many steps its workers made, as the sequence; changes nothing. Nobody drives them, so no
+  // two guests that run beside each other give the same answer.
+  steps = 4,
 };
 
 enum class LedgerStatus : std::uint32_t {

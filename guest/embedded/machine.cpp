@@ -134,6 +134,10 @@ Machine::Outcome Machine::handle_frame(std::uint32_t port, ByteView frame) {
       reply = {LedgerStatus::done, request->client, request->request, registers_.ledger_sequence,
                registers_.ledger_digest};
       break;
+    case LedgerOperation::steps:
+      reply = {LedgerStatus::done, request->client, request->request, 0, 0};
+      for (const WorkerRegisters& worker : registers_.workers) reply.sequence += worker.steps;
+      break;
   }
   return {count_sent(build_frame(UdpDatagram{card_mac(port), datagram->source_mac, card_ip(port),
                                              datagram->source_ip, ledger_port,

@@ -169,6 +169,15 @@ End QemuGuest::end() {
   return end;
 }
 
+Result<void> QemuGuest::answers(std::chrono::milliseconds patience) {
+  auto status = qemu_.qmp->call("query-status", {}, patience);
+  if (status) return {};
+  if (status.error().word != "qmp-timeout") return explain(status.error());
+  return fail("guest-silent", "QEMU (pid " + std::to_string(process_id()) +
+                                  ") did not answer within " + std::to_string(patience.count()) +
+                                  " ms");
+}
+
 Result<json> QemuGuest::call(std::string_view command, json arguments) {
   auto reply = qemu_.qmp->call(command, std::move(arguments), command_timeout);
   if (!reply) return explain(reply.error());

@@ -38,6 +38,7 @@ class QemuGuest final : public Guest {
   [[nodiscard]] std::span<const PacketPort> ports() const override { return qemu_.ports; }
   [[nodiscard]] int end_fd() const override { return qemu_.process->end_fd(); }
   [[nodiscard]] End end() override;
+  Result<void> answers(std::chrono::milliseconds patience) override;
   [[nodiscard]] int process_id() const override { return qemu_.process->pid(); }
 
  private:

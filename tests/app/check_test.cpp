@@ -67,13 +67,6 @@ class CheckTest : public testing::Test {
 
 TEST_F(CheckTest, AHostThatLacksNothingIsReady) { EXPECT_THAT(found(), testing::IsEmpty()); }
 
-TEST_F(CheckTest, AModeThatTheEngineDoesNotRunIsNotRunAsAnother) {
-  config.mode = Mode::colo;
-  EXPECT_THAT(found(), testing::ElementsAre("missing mode-unavailable"));
-  config.mode = Mode::automatic;
-  EXPECT_THAT(found(true), testing::ElementsAre("missing mode-unavailable"));
-}
-
 TEST_F(CheckTest, LeavesNothingBehind) {
   ASSERT_THAT(found(), testing::IsEmpty());
   EXPECT_FALSE(std::filesystem::exists(config.run_directory));

@@ -71,7 +71,7 @@ Pair::Pair(const Settings& settings) : folder_(make_folder()) {
   text.delay_ms = settings.delay_ms;
   demo::Setting setting;
   setting.memory_mib = settings.memory_mib;
-  setting.dirty_pages_per_second = 500;
+  setting.dirty_pages_per_second = settings.dirty_pages_per_second;
   text.guest = demo::embedded_guest_lines(setting);
   if (settings.relay) {
     relay_ = std::make_unique<demo::Relay>();
@@ -89,6 +89,8 @@ Pair::Pair(const Settings& settings) : folder_(make_folder()) {
   }
   std::string file = settings.tls ? "" : "tls = false\n";
   file += demo::render(text);
+  const std::string mode = "mode = \"periodic\"";
+  file.replace(file.find(mode), mode.size(), "mode = \"" + settings.mode + "\"");
   const std::string table = "\n[arbiter]\n";
   if (!settings.arbiter.empty()) {
     file.resize(file.rfind(table) + table.size());

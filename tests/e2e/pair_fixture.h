@@ -37,6 +37,8 @@ inline constexpr auto beta = "beta";
 
 struct Settings {
   std::uint32_t delay_ms = 50;
+  std::string mode = "periodic";
+  std::uint32_t dirty_pages_per_second = 500;
   std::uint32_t memory_mib = 8;
   // Long enough that a busy machine is never mistaken for a dead peer.
   std::string lost_after = "3s";
