@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint16_t ether_ip4 = 0x0800, ether_arp = 0x0806, ether_ip6 = 0x86dd;
 constexpr std::uint16_t ether_vlan = 0x8100, ether_outer_vlan = 0x88a8;
-constexpr std::uint8_t protocol_icmp = 1, protocol_tcp = 6, protocol_udp = 17;
+constexpr std::uint8_t protocol_icmp = 1, protocol_udp = 17;
 constexpr std::uint8_t protocol_icmp6 = 58;
 constexpr std::uint8_t header_hop_by_hop = 0, header_routing = 43, header_fragment = 44;
 constexpr std::uint8_t header_authentication = 51, header_destination = 60;

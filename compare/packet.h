@@ -18,6 +18,8 @@
 
 namespace colo::compare {
 
+inline constexpr std::uint8_t protocol_tcp = 6;
+
 enum class Kind : std::uint8_t { other, arp, tcp, udp, icmp, icmp6, ip, fragment };
 
 // An IPv6 address, or an IPv4 address in `low`; numbers in host order.

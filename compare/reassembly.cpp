@@ -7,7 +7,7 @@ namespace colo::compare {
 namespace {
 
 constexpr std::uint32_t datagram_max = 65535;
-constexpr std::size_t ip6_header = 40;
+constexpr std::size_t ip6_header_bytes = 40;
 
 void write16(Bytes& bytes, std::size_t at, std::size_t value) {
   bytes[at] = static_cast<std::byte>(value >> 8);
@@ -87,7 +87,7 @@ bool Reassembly::join(const Name& name, Datagram& datagram, Whole& whole) {
   frame = std::move(datagram.headers);
   if (name.key.ip == 6) {
     // Headers in front of the fragment header say how to travel, nothing of what is compared.
-    frame.resize(at + ip6_header);
+    frame.resize(at + ip6_header_bytes);
     frame[at + 6] = static_cast<std::byte>(name.key.protocol);
     write16(frame, at + 4, datagram.have);
   } else {

@@ -174,7 +174,6 @@ void Rewriter::note_in(Flow& flow, const Packet& packet, const TcpEdit& edit) {
 // An ICMP error repeats the begin of a segment that the guest sent; it is heeded only if its number
 // is in the guest's window, and without it the path's packet size is never learned.
 void Rewriter::quoted(const Packet& packet, MutableBytes frame) {
-  constexpr std::uint8_t protocol_tcp = 6;
   const unsigned type = packet.key.source_port >> 8;
   const bool ip6 = packet.key.kind == Kind::icmp6;
   const bool error = ip6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;

@@ -11,7 +11,6 @@ namespace {
 constexpr std::size_t head_bytes = 17, entry_bytes = 80;
 constexpr unsigned clock_turning = 1, clock_turned = 2, clock_known = 3;
 constexpr std::uint16_t vlan_tag_max = 4096;
-constexpr std::uint8_t protocol_tcp = 6;
 
 class Writer {
  public:

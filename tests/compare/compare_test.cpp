@@ -8,7 +8,7 @@ namespace {
 
 using frames::Ends;
 
-const Ends out;
+const Ends outward;
 
 Bytes tcp_data(std::uint32_t seq, std::string text, std::uint16_t client = 50000) {
   Ends ends;
@@ -117,7 +117,7 @@ TEST(Compare, FragmentsAreComparedTogetherHoweverTheyAreCut) {
 
 TEST(Compare, APieceThatIsMissingIsAskedFor) {
   TwoGuests guests;
-  const auto pieces = frames::cut(udp(out, std::string(3000, 'x')), 1480, 11);
+  const auto pieces = frames::cut(udp(outward, std::string(3000, 'x')), 1480, 11);
   guests.primary(pieces[0]);
   guests.primary(pieces[2]);
   guests.wait_ms(200);
@@ -129,8 +129,8 @@ TEST(Compare, APieceThatIsMissingIsAskedFor) {
 
 TEST(Compare, PiecesThatOverlapNeverLeaveUncompared) {
   TwoGuests guests;
-  const auto some = frames::cut(udp(out, std::string(100, 'x')), 64, 11);
-  const auto others = frames::cut(udp(out, std::string(100, 'x')), 56, 11);
+  const auto some = frames::cut(udp(outward, std::string(100, 'x')), 64, 11);
+  const auto others = frames::cut(udp(outward, std::string(100, 'x')), 56, 11);
   for (const Bytes& piece : {some[0], others[1], some[1]}) {
     guests.primary(piece);
     guests.replica(piece);
@@ -154,7 +154,7 @@ TEST(Compare, SilenceOfEitherSideIsAskedForByName) {
   EXPECT_EQ(ask->flow, "icmpv6 router-solicitation fd00::2 > fd00::9");
   EXPECT_FALSE(guests.comparator.deadline()) << "once in a round";
   TwoGuests others;
-  others.replica(udp(out, "x"));
+  others.replica(udp(outward, "x"));
   others.wait_ms(200);
   EXPECT_EQ(others.asked(), "silence");
 }
@@ -163,7 +163,7 @@ TEST(Compare, SilenceCountsFromWhenTheReplicaRuns) {
   TwoGuests guests;
   guests.open = Epoch{3};
   guests.comparator.cut(Epoch{3});
-  guests.primary(udp(out, "x"));
+  guests.primary(udp(outward, "x"));
   guests.wait_ms(5000);
   EXPECT_EQ(guests.asked(), "");
   guests.comparator.committed(Epoch{2});
@@ -239,7 +239,7 @@ TEST(Compare, OneFlowDiffersAndTheOthersGoOn) {
 
 TEST(Compare, BeforeTheFirstCutNothingIsCompared) {
   Comparator comparator({});
-  const auto frame = std::make_shared<const Bytes>(udp(out, "x"));
+  const auto frame = std::make_shared<const Bytes>(udp(outward, "x"));
   comparator.primary_sent(FrameId{1}, 0, frame, at_ms(0));
   comparator.secondary_sent(Epoch{1}, 0, *frame, at_ms(0));
   EXPECT_FALSE(comparator.pop_released());
@@ -250,13 +250,13 @@ TEST(Compare, AtABoundOfHeldFramesACheckpointIsAskedForAndNoneIsForgotten) {
   ComparatorLimits limits;
   limits.held_per_flow.packets = 3;
   TwoGuests guests(limits);
-  guests.primary(udp(out, "1"));
-  guests.primary(udp(out, "2"));
+  guests.primary(udp(outward, "1"));
+  guests.primary(udp(outward, "2"));
   EXPECT_EQ(guests.asked(), "");
-  guests.primary(udp(out, "3"));
+  guests.primary(udp(outward, "3"));
   EXPECT_EQ(guests.asked(), "full-held");
-  guests.primary(udp(out, "4"));
-  for (const char* text : {"1", "2", "3", "4"}) guests.replica(udp(out, text));
+  guests.primary(udp(outward, "4"));
+  for (const char* text : {"1", "2", "3", "4"}) guests.replica(udp(outward, text));
   EXPECT_EQ(guests.left(), (Ids{1, 2, 3, 4}));
 }
 
@@ -294,8 +294,8 @@ TEST(Compare, FlowsAreBounded) {
 
 TEST(Compare, AResetForgetsTheSession) {
   TwoGuests guests;
-  guests.primary(udp(out, "x"));
-  guests.replica(udp(out, "x"));
+  guests.primary(udp(outward, "x"));
+  guests.replica(udp(outward, "x"));
   guests.comparator.reset();
   EXPECT_EQ(guests.left(), Ids{});
   EXPECT_EQ(guests.comparator.figures().held.packets, 0U);

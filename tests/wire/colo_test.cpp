@@ -10,31 +10,32 @@
 namespace colo::wire {
 namespace {
 
-Bytes body_of(const Bytes& frame) {
+Bytes sent_body(const Bytes& frame) {
   return Bytes(frame.begin() + static_cast<std::ptrdiff_t>(header_bytes), frame.end());
 }
 
 TEST(Colo, ItsWordsComeBackAsTheyWere) {
-  EXPECT_TRUE(decode_replica_runs(body_of(encode(ReplicaRuns{}, samples::numbers))));
-  const auto lost = decode_replica_lost(body_of(encode(samples::replica_lost(), samples::numbers)));
+  EXPECT_TRUE(decode_replica_runs(sent_body(encode(ReplicaRuns{}, samples::numbers))));
+  const auto lost =
+      decode_replica_lost(sent_body(encode(samples::replica_lost(), samples::numbers)));
   ASSERT_TRUE(lost);
   EXPECT_EQ(lost->error.text(), samples::replica_lost().error.text());
-  const auto ask = decode_ask(body_of(encode(samples::ask(), samples::numbers)));
+  const auto ask = decode_ask(sent_body(encode(samples::ask(), samples::numbers)));
   ASSERT_TRUE(ask);
   EXPECT_EQ(ask->reason, samples::ask().reason);
   for (const bool colo : {false, true}) {
-    const auto mode = decode_mode(body_of(encode(Mode{colo}, samples::numbers)));
+    const auto mode = decode_mode(sent_body(encode(Mode{colo}, samples::numbers)));
     ASSERT_TRUE(mode);
     EXPECT_EQ(mode->colo, colo);
   }
-  const auto flows = decode_flows(body_of(encode(samples::flows(), samples::numbers)));
+  const auto flows = decode_flows(sent_body(encode(samples::flows(), samples::numbers)));
   ASSERT_TRUE(flows);
   EXPECT_FALSE(flows->last);
   EXPECT_EQ(flows->part, samples::flows().part);
 }
 
 TEST(Colo, PacketsComeBackInTheirOrderWithTheirPorts) {
-  const Bytes body = body_of(samples::packets());
+  const Bytes body = sent_body(samples::packets());
   const auto packets = decode_packets(body);
   ASSERT_TRUE(packets);
   ASSERT_EQ(packets->size(), 2U);
@@ -58,7 +59,7 @@ TEST(Colo, AFrameOfPacketsTakesWhatFitsAndNoMore) {
   std::size_t small = 0;
   while (frame.add(1, ByteView(large).first(1))) ++small;
   EXPECT_EQ(small, packets_max);
-  const Bytes many_body = body_of(frame.finish(samples::numbers));
+  const Bytes many_body = sent_body(frame.finish(samples::numbers));
   const auto many = decode_packets(many_body);
   ASSERT_TRUE(many);
   EXPECT_EQ(many->size(), packets_max);
