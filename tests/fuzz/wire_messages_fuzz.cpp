@@ -37,6 +37,29 @@ void check_packets(ByteView body) {
   FUZZ_REQUIRE(std::ranges::equal(ByteView(frame).subspan(header_bytes), body));
 }
 
+// The words of COLO mode.
+void colo_message(std::uint8_t kind, ByteView body) {
+  switch (kind) {
+    case 21:
+      check<ReplicaRuns>(body, decode_replica_runs);
+      break;
+    case 22:
+      check<ReplicaLost>(body, decode_replica_lost);
+      break;
+    case 23:
+      check<Ask>(body, decode_ask);
+      break;
+    case 24:
+      check<Mode>(body, decode_mode);
+      break;
+    case 25:
+      check<Flows>(body, decode_flows);
+      break;
+    default:
+      break;
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -97,23 +120,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 20:
       check<Commit>(body, decode_commit);
       break;
-    case 21:
-      check<ReplicaRuns>(body, decode_replica_runs);
-      break;
-    case 22:
-      check<ReplicaLost>(body, decode_replica_lost);
-      break;
-    case 23:
-      check<Ask>(body, decode_ask);
-      break;
-    case 24:
-      check<Mode>(body, decode_mode);
-      break;
-    case 25:
-      check<Flows>(body, decode_flows);
-      break;
     default:
-      break;
+      colo_message(data[0], body);
   }
   return 0;
 }
