@@ -76,8 +76,8 @@ struct Limits {
 struct ColoSettings {
   Duration max_interval = std::chrono::seconds(10);  // between checkpoints, where all is equal
   Duration min_interval = std::chrono::milliseconds(20);
-  Duration silence = std::chrono::milliseconds(200);  // before it counts as a difference
-  Duration behind = std::chrono::seconds(2);          // before the replica counts as lost
+  Duration silence = std::chrono::seconds(1);  // before it counts as a difference
+  Duration behind = std::chrono::seconds(2);   // before the replica counts as lost
   // Of the guest's memory, how much the replica may overwrite between two checkpoints.
   std::uint64_t diverged_bytes = 256ULL << 20;
   bool mirror = false;  // all of it

@@ -37,6 +37,9 @@ Result<void> QemuGuest::load_device_state(ByteView state) {
   const nlohmann::json events = {{"capability", "events"}, {"state", true}};
   auto called =
       call("migrate-set-capabilities", {{"capabilities", nlohmann::json::array({events})}});
+  // A replica must not say what the primary's guest does not: QEMU, and the guest on its word,
+  // would announce themselves behind a load. A guest that takes over is announced by the engine.
+  if (called && own_memory_) called = call("migrate-set-parameters", {{"announce-rounds", 0}});
   if (called) called = call("migrate-incoming", {{"uri", qemu_.incoming_uri}});
   Result<void> loaded;
   if (!called) loaded = fail(called.error());

@@ -75,7 +75,7 @@ TEST(Config, OptionalKeysHaveTheDocumentedDefaults) {
   EXPECT_EQ(config->limits.staged_bytes, 1ULL << 30);
   EXPECT_EQ(config->colo.max_interval, 10s);
   EXPECT_EQ(config->colo.min_interval, 20ms);
-  EXPECT_EQ(config->colo.silence, 200ms);
+  EXPECT_EQ(config->colo.silence, 1s);
   EXPECT_EQ(config->colo.behind, 2s);
   EXPECT_FALSE(config->colo.mirror);
   EXPECT_EQ(config->colo.diverged_bytes, 256U << 20);
