@@ -93,7 +93,7 @@ TEST(LedgerDatagrams, WhatIsNoRequestIsRefused) {
   wrong_magic[0] = std::byte{0};
   EXPECT_FALSE(decode_request(wrong_magic));
   Bytes wrong_operation = whole;
-  wrong_operation[7] = std::byte{4};
+  wrong_operation[7] = std::byte{5};
   EXPECT_FALSE(decode_request(wrong_operation));
   EXPECT_FALSE(decode_request(encode(LedgerRequest{LedgerOperation::append, 0, 1, {}})));
   Bytes longer = encode(LedgerReply{});
