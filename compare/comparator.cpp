@@ -38,6 +38,7 @@ void Comparator::cut(Epoch open) {
                      false,
                      std::nullopt,
                      {},
+                     {},
                      Reassembly(limits_.reassembly),
                      Reassembly(limits_.reassembly)});
   ask_.reset();
@@ -68,6 +69,7 @@ void Comparator::replica_runs(Epoch open, Instant now) {
 void Comparator::reset() {
   rounds_.clear();
   past_.clear();
+  forgotten_.reset();
   committed_ = {};
   held_ = surplus_ = {};
   released_.clear();
@@ -175,10 +177,15 @@ void Comparator::settle(Round& round, Flows::iterator flow, Load held_before, Lo
 void Comparator::list(Round& round, Flows::iterator flow) {
   Flow& one = flow->second;
   const std::optional<Instant> since = one.talk->waiting_since();
-  if (since == one.waiting) return;
-  if (one.waiting) round.waiting.erase({*one.waiting, one.serial});
-  if (since) round.waiting.emplace(std::pair(*since, one.serial), &flow->first);
-  one.waiting = since;
+  if (since != one.waiting) {
+    if (one.waiting) round.waiting.erase({*one.waiting, one.serial});
+    if (since) round.waiting.emplace(std::pair(*since, one.serial), &flow->first);
+    one.waiting = since;
+  }
+  if (!one.resting && one.talk->at_rest()) {
+    one.resting = true;
+    round.resting.push_back(flow->first);
+  }
 }
 
 std::optional<FrameId> Comparator::pop_released() {

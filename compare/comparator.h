@@ -13,6 +13,10 @@
 // comparator to drop anything, since the comparator never does: what it cannot compare waits for
 // the commit.
 //
+// Bounded: flows that have ended, and messages that both said, make room for others; nothing is
+// lost with them. What is remembered beyond the bound is forgotten, at the price of a needless
+// checkpoint.
+//
 // A checkpoint is asked for when the guests differ, when one side said what the other did not say
 // within `silence`, or at a bound; once per round, with the reason and the flow. After that the
 // other flows are compared on.
@@ -97,6 +101,7 @@ class Comparator {
     std::unique_ptr<Conversation> talk;
     std::uint64_t serial = 0;
     std::optional<Instant> waiting;  // as listed in Round::waiting
+    bool resting = false;            // as listed in Round::resting
   };
   using Flows = std::map<FlowKey, Flow>;
   struct Round {
@@ -106,6 +111,7 @@ class Comparator {
     bool asked = false;
     std::optional<Instant> running;
     std::map<std::pair<Instant, std::uint64_t>, const FlowKey*> waiting;
+    std::deque<FlowKey> resting;  // flows that were at rest, to make room of
     Reassembly primary_pieces, secondary_pieces;
   };
 
@@ -120,14 +126,22 @@ class Comparator {
   void settle(Round& round, Flows::iterator flow, Load held_before, Load surplus_before);
   void list(Round& round, Flows::iterator flow);
   void ask(Round& round, Reason reason, const FlowKey* key);
-  void remember(Round& round);
+  void make_room(Round& round);
+  void remember(const Round& round);
+  bool remember(Epoch epoch, const FlowKey& key, const Conversation& talk);
+  bool forget_one();
   void end_round(Round& round);
   [[nodiscard]] std::optional<std::pair<Instant, Reason>> next_silence() const;
 
   ComparatorLimits limits_;
   std::deque<Round> rounds_;  // from the oldest that is not committed to the open one
-  // What earlier rounds' primaries said, of flows that the rounds above have not seen.
-  std::map<FlowKey, std::unique_ptr<Conversation>> past_;
+  // What the primary said, of flows that the rounds above have not seen since.
+  struct Past {
+    std::unique_ptr<Conversation> talk;
+    Epoch epoch;  // of its round
+  };
+  std::map<FlowKey, Past> past_;
+  std::optional<FlowKey> forgotten_;  // the last that there was no room for
   Epoch committed_{0};
   std::uint64_t serials_ = 0;
   Load held_, surplus_;

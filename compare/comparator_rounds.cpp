@@ -17,6 +17,7 @@ Comparator::Round* Comparator::round_of(Epoch epoch) {
 Comparator::Flows::iterator Comparator::flow_of(Round& round, const FlowKey& key) {
   const auto found = round.flows.find(key);
   if (found != round.flows.end()) return found;
+  if (round.flows.size() >= limits_.flows) make_room(round);
   if (round.flows.size() >= limits_.flows) {
     ask(round, Reason::flows, &key);
     return found;
@@ -29,13 +30,15 @@ Comparator::Flows::iterator Comparator::flow_of(Round& round, const FlowKey& key
 
 std::unique_ptr<Conversation> Comparator::begin(const FlowKey& key) const {
   const Conversation* before = nullptr;
+  Epoch since;
   for (const Round& round : rounds_) {
     const auto found = round.flows.find(key);
-    if (found != round.flows.end()) before = found->second.talk.get();
+    if (found == round.flows.end()) continue;
+    before = found->second.talk.get();
+    since = round.epoch;
   }
-  if (before == nullptr) {
-    const auto found = past_.find(key);
-    if (found != past_.end()) before = found->second.get();
+  if (const auto found = past_.find(key); found != past_.end()) {
+    if (before == nullptr || found->second.epoch > since) before = found->second.talk.get();
   }
   if (before != nullptr) {
     if (auto next = before->successor()) return next;
@@ -45,14 +48,59 @@ std::unique_ptr<Conversation> Comparator::begin(const FlowKey& key) const {
   return std::make_unique<DatagramConversation>();
 }
 
-// To be forgotten costs a needless checkpoint at worst, so the bound needs no fairness.
-void Comparator::remember(Round& round) {
-  for (const auto& [key, flow] : round.flows) {
-    auto next = flow.talk->successor();
-    if (next == nullptr) continue;
-    if (past_.size() >= limits_.flows && past_.find(key) == past_.end()) past_.erase(past_.begin());
-    past_[key] = std::move(next);
+// The flow that rests for longest is put away.
+void Comparator::make_room(Round& round) {
+  while (!round.resting.empty()) {
+    const auto flow = round.flows.find(round.resting.front());
+    round.resting.pop_front();
+    flow->second.resting = false;
+    const Conversation& talk = *flow->second.talk;
+    if (!talk.at_rest()) continue;
+    if (!remember(round.epoch, flow->first, talk)) return;
+    surplus_.packets -= talk.surplus().packets;
+    surplus_.bytes -= talk.surplus().bytes;
+    round.flows.erase(flow);
+    return;
   }
+}
+
+void Comparator::remember(const Round& round) {
+  for (const auto& [key, flow] : round.flows) (void)remember(round.epoch, key, *flow.talk);
+}
+
+// False: there is no room. What a later round put away is newer.
+bool Comparator::remember(Epoch epoch, const FlowKey& key, const Conversation& talk) {
+  const auto known = past_.find(key);
+  if (known != past_.end() && known->second.epoch > epoch) return true;
+  auto next = talk.successor();
+  if (next == nullptr) return true;
+  if (known == past_.end() && past_.size() >= limits_.flows && !forget_one()) return false;
+  past_[key] = {std::move(next), epoch};
+  return true;
+}
+
+// To be forgotten costs a needless checkpoint at worst; those that have ended go first, as far as
+// a few looks tell. Never one that hides what an earlier round, not over yet, said in its place.
+bool Comparator::forget_one() {
+  constexpr int looks = 32;
+  auto next = forgotten_ ? past_.upper_bound(*forgotten_) : past_.begin();
+  auto chosen = past_.end();
+  for (int i = 0; i < looks && !past_.empty(); ++i, ++next) {
+    if (next == past_.end()) next = past_.begin();
+    const bool hides = std::any_of(rounds_.begin(), rounds_.end(), [&](const Round& round) {
+      return round.epoch < next->second.epoch && round.flows.count(next->first) != 0;
+    });
+    if (hides) continue;
+    if (next->second.talk->at_rest()) {
+      chosen = next;
+      break;
+    }
+    if (chosen == past_.end()) chosen = next;
+  }
+  if (chosen == past_.end()) return false;
+  forgotten_ = chosen->first;
+  past_.erase(chosen);
+  return true;
 }
 
 void Comparator::end_round(Round& round) {

@@ -70,6 +70,9 @@ class Conversation {
   [[nodiscard]] Load held() const { return {held_.size(), held_bytes_}; }
   [[nodiscard]] Load surplus() const { return surplus_; }
 
+  // Nothing waits here, and probably nothing more will be said: this can be put away, and begun
+  // again as its successor(), at any time.
+  [[nodiscard]] bool at_rest() const { return !given_up_ && held_.empty() && over(); }
   // The same conversation behind a checkpoint that holds all the primary has said here; null: what
   // comes then does not depend on it.
   [[nodiscard]] virtual std::unique_ptr<Conversation> successor() const = 0;
@@ -85,6 +88,7 @@ class Conversation {
   // The two can't become equal any more, whatever frame is first.
   [[nodiscard]] virtual bool contradict() const { return false; }
   [[nodiscard]] virtual std::optional<Instant> unanswered_since() const = 0;
+  [[nodiscard]] virtual bool over() const { return false; }
   virtual void forget_surplus() = 0;
 
   Load surplus_;

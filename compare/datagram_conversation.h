@@ -31,6 +31,7 @@ class DatagramConversation final : public Conversation {
   void note_secondary(const Said& said, ByteView content, Instant now) override;
   Verdict judge(const Held& held) override;
   [[nodiscard]] std::optional<Instant> unanswered_since() const override;
+  [[nodiscard]] bool over() const override { return ahead_.empty(); }
   void forget_surplus() override { ahead_.clear(); }
 
   std::deque<Message> ahead_;

@@ -1,12 +1,15 @@
 #include "compare/tcp_conversation.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace colo::compare {
 namespace {
 
 // A guest that opens the same ports again and again without its replica doing so.
 constexpr std::size_t lives_max = 8;
+// Of a life. One of more that both have said is forgotten.
+constexpr std::size_t resets_max = 16;
 
 bool at_most(std::uint32_t one, std::uint32_t other) {
   return static_cast<std::int32_t>(one - other) <= 0;
@@ -33,13 +36,36 @@ void TcpConversation::begin_life(Side& side, std::uint32_t isn) {
   if (side.life - first_life_ == lives_.size()) lives_.emplace_back();
 }
 
-// What the next conversation must know; a RST has numbers of its own.
+TcpConversation::Reset& TcpConversation::reset_at(std::vector<Reset>& resets, std::uint32_t seq) {
+  const auto found = std::find_if(resets.begin(), resets.end(),
+                                  [&](const Reset& reset) { return reset.seq == seq; });
+  if (found != resets.end()) return *found;
+  if (resets.size() == resets_max) resets.erase(resets.begin());
+  resets.emplace_back();
+  resets.back().seq = seq;
+  return resets.back();
+}
+
+bool TcpConversation::Life::over() const {
+  const bool end = ended_before || (primary_ended && stream.agreed(*primary_ended));
+  return end || std::any_of(resets.begin(), resets.end(),
+                            [](const Reset& reset) { return reset.primary && reset.secondary; });
+}
+
+// What the next conversation must know; a RST has a number of its own.
 void TcpConversation::note_stream(const Said& said) {
-  if ((said.flags & flag::rst) != 0) return;
+  if ((said.flags & flag::rst) != 0) {
+    auto& resets = primary_resets_;
+    if (std::find(resets.begin(), resets.end(), said.seq) != resets.end()) return;
+    if (resets.size() == resets_max) resets.erase(resets.begin());
+    resets.push_back(said.seq);
+    return;
+  }
   const bool opens = (said.flags & flag::syn) != 0;
   const bool ends = (said.flags & flag::fin) != 0;
   raise(said_to_, said.seq + said.size() + (opens ? 1 : 0) + (ends ? 1 : 0));
   if ((said.flags & flag::ack) != 0) raise(primary_acked_, said.ack);
+  if (ends) primary_ended_ = true;
 }
 
 void TcpConversation::note_primary(Held& held) {
@@ -48,6 +74,8 @@ void TcpConversation::note_primary(Held& held) {
   if (opens && primary_.isn != said.seq) {
     said_to_.reset();
     primary_acked_.reset();
+    primary_ended_ = false;
+    primary_resets_.clear();
     if (given_up()) {
       primary_.isn = said.seq;
     } else {
@@ -60,7 +88,7 @@ void TcpConversation::note_primary(Held& held) {
   held.life = primary_.life;
   ++life.waiting;
   if ((said.flags & flag::rst) != 0) {
-    life.primary_reset = true;
+    reset_at(life.resets, said.seq).primary = true;
     return;
   }
   if (!life.stream.numbered()) life.stream.number_from(said.seq);
@@ -68,10 +96,11 @@ void TcpConversation::note_primary(Held& held) {
   const std::uint64_t to = from + said.size();
   life.stream.reached(to);
   if (opens) {
-    life.primary_opened = true;
+    ((said.flags & flag::ack) != 0 ? life.syn_ack : life.syn).primary = true;
     return;
   }
-  life.primary_to = std::max(life.primary_to, to);
+  // A mere acknowledgement stands behind the FIN once that was said.
+  if (said.size() > 0) life.primary_to = std::max(life.primary_to, to);
   if ((said.flags & flag::fin) != 0) life.primary_ended = to;
 }
 
@@ -82,15 +111,22 @@ void TcpConversation::note_secondary(const Said& said, ByteView content, Instant
       secondary_.isn == said.seq || (secondary_.life == primary_.life && primary_.isn == said.seq);
   if (opens && !again) begin_life(secondary_, said.seq);
   Life& life = life_at(secondary_.life);
-  const Event event{said.flags, Bytes(), now};
+  const bool acknowledges = (said.flags & flag::ack) != 0;
   if ((said.flags & flag::rst) != 0) {
-    if (!life.reset) life.reset = event, life.reset->payload.assign(content.begin(), content.end());
+    Reset& reset = reset_at(life.resets, said.seq);
+    if (!std::exchange(reset.secondary, true)) {
+      reset.payload.assign(content.begin(), content.end());
+      reset.stray = !acknowledges;
+      reset.since = now;
+    }
   } else {
-    if ((said.flags & flag::ack) != 0) raise(life.acked, said.ack);
+    if (acknowledges) raise(life.acked, said.ack);
     if (opens) {
-      if (!life.opened && !life.opened_before) {
-        life.opened = event;
-        life.opened->payload.assign(content.begin(), content.end());
+      Opening& opening = acknowledges ? life.syn_ack : life.syn;
+      if (!std::exchange(opening.secondary, true)) {
+        opening.flags = said.flags;
+        opening.ack = said.ack;
+        opening.since = now;
       }
     } else {
       if (!life.stream.numbered()) life.stream.number_from(said.seq);
@@ -107,12 +143,29 @@ void TcpConversation::note_secondary(const Said& said, ByteView content, Instant
   count_surplus();
 }
 
-Conversation::Verdict TcpConversation::judge_event(const std::optional<Event>& event,
-                                                   const Held& held) {
-  if (!event) return Verdict::wait;
+Conversation::Verdict TcpConversation::judge_opening(const Life& life, const Held& held) {
+  if (life.opened_before) {
+    return acknowledged(life.acked, held.said) ? Verdict::leave : Verdict::wait;
+  }
+  if (held.said.size() > 0) return Verdict::differ_event;
+  const bool answers = (held.said.flags & flag::ack) != 0;
+  const Opening& same = answers ? life.syn_ack : life.syn;
+  const Opening& other = answers ? life.syn : life.syn_ack;
+  if (!same.secondary) {
+    // Both begin with a SYN when two ends open at once.
+    return other.secondary && !other.primary ? Verdict::differ_event : Verdict::wait;
+  }
+  const bool equal =
+      ((same.flags ^ held.said.flags) & flag::fin) == 0 && (!answers || same.ack == held.said.ack);
+  return equal ? Verdict::leave : Verdict::differ_event;
+}
+
+Conversation::Verdict TcpConversation::judge_reset(Life& life, const Held& held) {
+  const Reset& reset = reset_at(life.resets, held.said.seq);
+  if (!reset.secondary) return Verdict::wait;
   const ByteView content = held.content();
   const bool same =
-      std::equal(content.begin(), content.end(), event->payload.begin(), event->payload.end());
+      std::equal(content.begin(), content.end(), reset.payload.begin(), reset.payload.end());
   return same ? Verdict::leave : Verdict::differ_payload;
 }
 
@@ -139,17 +192,12 @@ Conversation::Verdict TcpConversation::judge(const Held& held) {
   Life& life = life_at(held.life);
   Verdict verdict = Verdict::wait;
   if ((held.said.flags & flag::rst) != 0) {
-    verdict = judge_event(life.reset, held);
-  } else if ((held.said.flags & flag::syn) == 0) {
+    verdict = judge_reset(life, held);
+  } else if ((held.said.flags & flag::syn) != 0) {
+    verdict = judge_opening(life, held);
+  } else {
     verdict = judge_stream(life, held);
     count_surplus();
-  } else {
-    verdict = life.opened_before ? Verdict::leave : judge_event(life.opened, held);
-    constexpr std::uint8_t kind = flag::syn | flag::ack | flag::fin;
-    if (life.opened && ((life.opened->flags ^ held.said.flags) & kind) != 0) {
-      verdict = Verdict::differ_event;
-    }
-    if (verdict == Verdict::leave && !acknowledged(life.acked, held.said)) verdict = Verdict::wait;
   }
   if (verdict != Verdict::leave) return verdict;
   --life.waiting;
@@ -174,12 +222,26 @@ bool TcpConversation::contradict() const {
 std::optional<Instant> TcpConversation::unanswered_since() const {
   std::optional<Instant> since;
   for (const Life& life : lives_) {
-    if (life.opened && !life.primary_opened) since = earlier(since, life.opened->since);
-    if (life.reset && !life.primary_reset) since = earlier(since, life.reset->since);
+    for (const Opening* opening : {&life.syn, &life.syn_ack}) {
+      if (opening->secondary && !opening->primary && !life.opened_before) {
+        since = earlier(since, opening->since);
+      }
+    }
+    for (const Reset& reset : life.resets) {
+      // Of a connection that has ended in both, one may have forgotten it a little sooner, and so
+      // resets what comes late. What the other still acknowledges waits in any case.
+      if (!reset.secondary || reset.primary || (reset.stray && life.over())) continue;
+      since = earlier(since, reset.since);
+    }
     if (life.ended && !life.primary_ended) since = earlier(since, life.ended_since);
     if (const auto ahead = life.stream.ahead_since()) since = earlier(since, *ahead);
   }
   return since;
+}
+
+bool TcpConversation::over() const {
+  return lives_.size() == 1 && primary_.life == secondary_.life && lives_.front().over() &&
+         !unanswered_since();
 }
 
 void TcpConversation::forget_surplus() {
@@ -193,9 +255,7 @@ void TcpConversation::count_surplus() {
   for (const Life& life : lives_) {
     surplus_.packets += life.stream.chunks() + life.stream.agreed_ranges();
     surplus_.bytes += life.stream.bytes();
-    for (const auto* event : {&life.opened, &life.reset}) {
-      if (*event) surplus_.bytes += (*event)->payload.size();
-    }
+    for (const Reset& reset : life.resets) surplus_.bytes += reset.payload.size();
   }
 }
 
@@ -204,7 +264,14 @@ std::unique_ptr<Conversation> TcpConversation::successor() const {
   next->said_to_ = said_to_;
   next->primary_acked_ = primary_acked_;
   next->primary_.isn = next->secondary_.isn = primary_.isn;
+  next->primary_ended_ = primary_ended_;
+  next->primary_resets_ = primary_resets_;
   Life& life = next->lives_.front();
+  life.ended_before = primary_ended_;
+  for (const std::uint32_t seq : primary_resets_) {
+    Reset& reset = reset_at(life.resets, seq);
+    reset.primary = reset.secondary = true;
+  }
   life.acked = primary_acked_;
   life.opened_before = primary_.isn.has_value();
   if (said_to_) {

@@ -3,7 +3,9 @@
 //
 // A segment of the primary may leave when
 //   - every byte of it was said by the replica too (or lies in the checkpoint's past);
-//   - a SYN, FIN or RST in it was said by the replica too;
+//   - a SYN, FIN or RST in it was said by the replica too: a SYN-ACK that answers the same SYN, a
+//   FIN
+//     at the same place, a RST with the same number;
 //   - it acknowledges no more than the replica has: else a takeover could forget bytes that the
 //     client believes delivered.
 // Segmentation, order, retransmission, options, window, timestamps, and the initial sequence number
@@ -16,6 +18,7 @@
 #pragma once
 
 #include <deque>
+#include <vector>
 
 #include "compare/conversation.h"
 #include "compare/tcp_stream.h"
@@ -29,25 +32,38 @@ class TcpConversation final : public Conversation {
   [[nodiscard]] std::unique_ptr<Conversation> successor() const override;
 
  private:
-  // An event of the replica.
-  struct Event {
-    std::uint8_t flags = 0;
-    Bytes payload;
+  // A SYN or a SYN-ACK.
+  struct Opening {
+    bool primary = false, secondary = false;
+    std::uint8_t flags = 0;  // the replica's
+    std::uint32_t ack = 0;
+    Instant since{};
+  };
+  // Resets with one number: a guest answers each stray segment with one.
+  struct Reset {
+    std::uint32_t seq = 0;
+    bool stray = false;  // the replica's names no connection: it has none any more
+    bool primary = false, secondary = false;
+    Bytes payload;  // the replica's
     Instant since{};
   };
   struct Life {
     TcpStream stream;
     // The replica.
     std::optional<std::uint32_t> acked;
-    std::optional<Event> opened, reset;
     std::optional<std::uint64_t> ended;  // where its FIN stands
     Instant ended_since{};
     // The primary.
-    bool primary_opened = false, primary_reset = false;
     std::optional<std::uint64_t> primary_ended;
-    std::uint64_t primary_to = 0;
-    std::size_t waiting = 0;     // of its segments
-    bool opened_before = false;  // its SYN lies in the checkpoint's past
+    std::uint64_t primary_to = 0;  // of its data
+    std::size_t waiting = 0;       // of its segments
+    // In the checkpoint's past.
+    bool opened_before = false, ended_before = false;
+
+    Opening syn, syn_ack;
+    std::vector<Reset> resets;
+    // Both sides have said that this direction ends.
+    [[nodiscard]] bool over() const;
   };
   // Which life a side is in, and the number of the SYN that began it.
   struct Side {
@@ -60,12 +76,15 @@ class TcpConversation final : public Conversation {
   Verdict judge(const Held& held) override;
   [[nodiscard]] bool contradict() const override;
   [[nodiscard]] std::optional<Instant> unanswered_since() const override;
+  [[nodiscard]] bool over() const override;
   void forget_surplus() override;
 
+  static Reset& reset_at(std::vector<Reset>& resets, std::uint32_t seq);
   [[nodiscard]] Life& life_at(std::size_t number) { return lives_[number - first_life_]; }
   void begin_life(Side& side, std::uint32_t isn);
   void note_stream(const Said& said);
-  [[nodiscard]] static Verdict judge_event(const std::optional<Event>& event, const Held& held);
+  [[nodiscard]] static Verdict judge_opening(const Life& life, const Held& held);
+  [[nodiscard]] static Verdict judge_reset(Life& life, const Held& held);
   [[nodiscard]] static Verdict judge_stream(Life& life, const Held& held);
   void count_surplus();
 
@@ -74,6 +93,8 @@ class TcpConversation final : public Conversation {
   Side primary_, secondary_;
   // Of the primary, for the next conversation: how far its stream and its acknowledgements went.
   std::optional<std::uint32_t> said_to_, primary_acked_;
+  bool primary_ended_ = false;
+  std::vector<std::uint32_t> primary_resets_;
 };
 
 }  // namespace colo::compare
