@@ -8,6 +8,11 @@ namespace {
 
 constexpr Duration between_looks = std::chrono::seconds(10);
 constexpr Duration between_tries = std::chrono::seconds(1);
+// Clients whose SYN has no answer yet. A guest that answers later than this has dropped it.
+constexpr std::size_t asked_max = 1024;
+constexpr Duration asked_for = std::chrono::seconds(1);
+// RFC 7323: no window is larger.
+constexpr std::uint32_t window_max = 1U << 30;
 
 bool before(std::uint32_t one, std::uint32_t other) {
   return static_cast<std::int32_t>(one - other) < 0;
@@ -17,6 +22,7 @@ bool before(std::uint32_t one, std::uint32_t other) {
 
 void Rewriter::reset() {
   flows_.clear();
+  asked_.clear();
   clock_ = {};
   live_ = full_ = false;
   crowded_.reset();
@@ -29,6 +35,7 @@ void Rewriter::turn(Clock& clock) {
 void Rewriter::takeover() {
   live_ = true;
   full_ = false;
+  asked_.clear();
   turn(clock_);
   for (auto& [key, flow] : flows_) turn(flow.clock);
 }
@@ -47,12 +54,16 @@ FlowKey Rewriter::key_of(const Packet& packet, ByteView frame, bool inbound) {
 }
 
 // A SYN of the guest with a number of its own.
-void Rewriter::begin(const FlowKey& key, const TcpEdit& edit, Instant now) {
+void Rewriter::begin(const FlowKey& key, const TcpEdit& edit, std::uint32_t data, Instant now) {
   Flow flow;
   flow.numbered = true;
   flow.isn = edit.seq();
   flow.seen = now;
-  flow.opening = !live_;  // of a guest that speaks for itself nothing has to be learned
+  // Of a guest that speaks for itself nothing has to be learned. A SYN with data leaves by a
+  // checkpoint only, so no client ever answers the primary's here.
+  flow.opening = !live_ && data == 0;
+  flow.answering = edit.has(flag::ack);
+  flow.peer_next = edit.ack();
   if (edit.stamped()) flow.stamped = true, flow.stamp = edit.stamp();
   flows_.erase(key);
   if (add(key, flow, now) == nullptr && !live_) full_ = true;
@@ -93,31 +104,68 @@ void Rewriter::stamp_in(const Clock& clock, TcpEdit& edit) {
   edit.set_echo(edit.echo() - (old ? clock.before : clock.shift));
 }
 
-void Rewriter::outbound(std::uint32_t port, MutableBytes frame, Instant now) {
+bool Rewriter::outbound(std::uint32_t port, MutableBytes frame, Instant now) {
   const Packet packet = parse(port, frame);
-  if (packet.tcp_header == 0) return;
+  if (packet.tcp_header == 0) return true;
   forget_old(now);
   const FlowKey key = key_of(packet, frame, false);
+  asked_.erase(key);
   TcpEdit edit(frame, packet);
   if (edit.has(flag::syn)) {
     const auto known = flows_.find(key);
     const bool again =
         known != flows_.end() && known->second.numbered && known->second.isn == edit.seq();
     if (!again) {
-      begin(key, edit, now);
-      return;
+      begin(key, edit, packet.said.size(), now);
+      return true;
     }
   }
   Flow* flow = follow(key, edit.stamped(), now);
   if (flow == nullptr) {
     Clock clock = clock_;
     stamp_out(clock, edit);
-    return;
+    return true;
   }
-  if (flow->opening) return;
-  edit.set_seq(edit.seq() + flow->shift);
+  if (flow->opening) {
+    if (edit.has(flag::syn | flag::ack)) flow->answering = true, flow->peer_next = edit.ack();
+    return edit.has(flag::syn) || edit.has(flag::rst);
+  }
+  // A reset of a SYN has no number of its own: it says 0.
+  const bool refuses = edit.has(flag::rst | flag::ack) && edit.seq() == 0;
+  if (!refuses) edit.set_seq(edit.seq() + flow->shift);
   stamp_out(flow->clock, edit);
   note_out(*flow, packet, edit);
+  return true;
+}
+
+std::optional<Instant> Rewriter::early(std::uint32_t port, ByteView frame, Instant now) {
+  if (asked_.empty()) return std::nullopt;
+  const Packet packet = parse(port, frame);
+  const std::uint8_t flags = packet.said.flags;
+  if (packet.tcp_header == 0 || (flags & flag::ack) == 0) return std::nullopt;
+  if ((flags & (flag::syn | flag::rst)) != 0) return std::nullopt;
+  const auto found = asked_.find(key_of(packet, frame, true));
+  if (found == asked_.end()) return std::nullopt;
+  Asked& asked = found->second;
+  if (packet.said.seq - (asked.isn + 1) > window_max) return std::nullopt;
+  if (!asked.early) asked.early = now;
+  const Instant until = *asked.early + limits_.early;
+  if (now < until) return until;
+  asked_.erase(found);
+  return std::nullopt;
+}
+
+void Rewriter::note_asked(const FlowKey& key, const TcpEdit& edit, Instant now) {
+  if (live_) return;  // nobody else answers
+  if (asked_.size() >= asked_max) forget_asked(now);
+  if (asked_.size() < asked_max) asked_[key] = {edit.seq(), now, std::nullopt};
+}
+
+void Rewriter::forget_asked(Instant now) {
+  for (auto asked = asked_.begin(); asked != asked_.end();) {
+    const bool old = now - asked->second.seen >= asked_for;
+    asked = old ? asked_.erase(asked) : std::next(asked);
+  }
 }
 
 void Rewriter::inbound(std::uint32_t port, MutableBytes frame, Instant now) {
@@ -127,7 +175,9 @@ void Rewriter::inbound(std::uint32_t port, MutableBytes frame, Instant now) {
   forget_old(now);
   TcpEdit edit(frame, packet);
   if (!edit.has(flag::ack)) {
-    const auto known = flows_.find(key_of(packet, frame, true));
+    const FlowKey key = key_of(packet, frame, true);
+    if (edit.has(flag::syn)) note_asked(key, edit, now);
+    const auto known = flows_.find(key);
     if (known != flows_.end() && edit.has(flag::rst)) known->second.reset = true;
     return;
   }
@@ -136,16 +186,27 @@ void Rewriter::inbound(std::uint32_t port, MutableBytes frame, Instant now) {
     stamp_in(clock_, edit);
     return;
   }
-  if (flow->opening) learn(*flow, edit);
+  if (flow->opening) {
+    if (!answers(*flow, edit)) return;
+    learn(*flow, edit);
+  }
   note_in(*flow, packet, edit);
   edit.set_ack(edit.ack() - flow->shift);
   edit.shift_sacks(0U - flow->shift);
   stamp_in(flow->clock, edit);
 }
 
+bool Rewriter::answers(const Flow& flow, const TcpEdit& edit) {
+  if (edit.has(flag::syn)) return !flow.answering || edit.seq() + 1 == flow.peer_next;
+  if (flow.answering) return edit.seq() - flow.peer_next <= window_max;
+  return edit.has(flag::rst);
+}
+
 void Rewriter::learn(Flow& flow, const TcpEdit& edit) {
   flow.opening = false;
   flow.shift = edit.ack() - 1 - flow.isn;
+  // The checkpoint's own connection, whose SYN was said again: its clock is the primary's too.
+  if (flow.shift == 0) return;
   if (!flow.stamped || !edit.stamped() || edit.echo() == 0) return;
   const std::uint32_t apart = edit.echo() - flow.stamp;
   flow.clock.shift += apart;
@@ -212,6 +273,7 @@ void Rewriter::quoted(const Packet& packet, MutableBytes frame) {
 void Rewriter::forget_old(Instant now) {
   if (now - looked_ < between_looks) return;
   looked_ = now;
+  forget_asked(now);
   for (auto flow = flows_.begin(); flow != flows_.end();) {
     const Duration idle = now - flow->second.seen;
     const bool brief = flow->second.opening || flow->second.closed();

@@ -16,6 +16,11 @@
 // (PAWS, RFC 7323). An echo of before the takeover is told by its value and is not moved. New
 // connections pass unchanged.
 //
+// It is learned only from what can be the answer: a SYN-ACK to the guest's SYN, or a client's
+// segment behind the number that the SYN-ACK acknowledged. A stale one of an earlier connection is
+// left to the guest to refuse. Before, data can't go out, since its number is not known (TCP Fast
+// Open).
+//
 // Frames between the hosts carry the clients' numbers: inbound ones are given to the replica's
 // rewriter as they came from the network, outbound ones are compared behind the rewriter.
 //
@@ -39,6 +44,8 @@ struct RewriterLimits {
   Duration idle = std::chrono::hours(2);
   // Of a closed one: for what is still retransmitted. Of one that nobody answers, too.
   Duration closed = std::chrono::minutes(2);
+  // A client's segment waits for the replica's SYN-ACK so long.
+  Duration early = std::chrono::milliseconds(50);
 };
 
 class Rewriter {
@@ -53,8 +60,13 @@ class Rewriter {
   void takeover();
 
   // A frame of the guest, on its way out / a frame for it, on its way in.
-  void outbound(std::uint32_t port, MutableBytes frame, Instant now);
+  // outbound: false: it must not be sent; TCP says it again when its numbers are known.
+  [[nodiscard]] bool outbound(std::uint32_t port, MutableBytes frame, Instant now);
   void inbound(std::uint32_t port, MutableBytes frame, Instant now);
+  // A client's answer to a SYN-ACK that the replica has not sent yet: the primary's was sooner, and
+  // the replica would reset what it does not know. Nothing: give it to inbound(). Else ask again
+  // when the replica has said something, and at that time.
+  [[nodiscard]] std::optional<Instant> early(std::uint32_t port, ByteView frame, Instant now);
 
   // Since reset() a connection could not be followed: ask for a checkpoint.
   [[nodiscard]] bool full() const { return full_; }
@@ -75,13 +87,15 @@ class Rewriter {
     std::uint32_t turn = 0;
   };
   struct Flow {
-    bool opening = false;  // the SYN went out, and no answer is known
+    bool opening = false;    // the SYN went out, and no answer is known
+    bool answering = false;  // it was a SYN-ACK, and peer_next is known
     bool reset = false;
     bool guest_ended = false, guest_end_acked = false;
     bool peer_ended = false, peer_end_acked = false;
     bool numbered = false;  // isn is known
     bool stamped = false;   // and stamp
     std::uint32_t isn = 0, stamp = 0;
+    std::uint32_t peer_next = 0;  // what the SYN-ACK acknowledged
     std::uint32_t shift = 0;
     Clock clock;
     std::uint32_t guest_end = 0, peer_end = 0;  // behind the FIN, in the clients' numbers
@@ -89,11 +103,20 @@ class Rewriter {
     [[nodiscard]] bool closed() const { return reset || (guest_end_acked && peer_end_acked); }
   };
   using Flows = std::map<FlowKey, Flow>;
+  // A client's SYN, until the guest has said something.
+  struct Asked {
+    std::uint32_t isn = 0;
+    Instant seen{};
+    std::optional<Instant> early;  // its answer waits since
+  };
 
   [[nodiscard]] static FlowKey key_of(const Packet& packet, ByteView frame, bool inbound);
-  void begin(const FlowKey& key, const TcpEdit& edit, Instant now);
+  void begin(const FlowKey& key, const TcpEdit& edit, std::uint32_t data, Instant now);
   [[nodiscard]] Flow* follow(const FlowKey& key, bool stamped, Instant now);
   [[nodiscard]] Flow* add(const FlowKey& key, const Flow& flow, Instant now);
+  void note_asked(const FlowKey& key, const TcpEdit& edit, Instant now);
+  void forget_asked(Instant now);
+  [[nodiscard]] static bool answers(const Flow& flow, const TcpEdit& edit);
   static void learn(Flow& flow, const TcpEdit& edit);
   static void stamp_out(Clock& clock, TcpEdit& edit);
   static void stamp_in(const Clock& clock, TcpEdit& edit);
@@ -107,6 +130,7 @@ class Rewriter {
   RewriterLimits limits_;
   Flows flows_;  // by the key of what the guest sends, without addresses of Ethernet
   Clock clock_;  // of connections that are not in the table
+  std::map<FlowKey, Asked> asked_;
   bool live_ = false;
   bool full_ = false;
   Instant looked_{};                // when old flows were last looked for

@@ -8,7 +8,7 @@
 namespace colo::compare {
 namespace {
 
-constexpr std::size_t head_bytes = 17, entry_bytes = 80;
+constexpr std::size_t head_bytes = 17, entry_bytes = 84;
 constexpr unsigned clock_turning = 1, clock_turned = 2, clock_known = 3;
 constexpr std::uint16_t vlan_tag_max = 4096;
 
@@ -99,11 +99,11 @@ Bytes Rewriter::export_table() const {
   for (const auto& [key, flow] : flows_) {
     write_key(out, key);
     out.u8(bit(flow.opening, 0) | bit(flow.reset, 1) | bit(flow.numbered, 2) |
-           bit(flow.stamped, 3));
+           bit(flow.stamped, 3) | bit(flow.answering, 4));
     out.u8(bit(flow.guest_ended, 0) | bit(flow.guest_end_acked, 1) | bit(flow.peer_ended, 2) |
            bit(flow.peer_end_acked, 3));
     for (const std::uint32_t number :
-         {flow.isn, flow.stamp, flow.shift, flow.guest_end, flow.peer_end}) {
+         {flow.isn, flow.stamp, flow.peer_next, flow.shift, flow.guest_end, flow.peer_end}) {
       out.u32(number);
     }
     write_clock(flow.clock);
@@ -142,15 +142,16 @@ Result<void> Rewriter::import_table(ByteView table, Instant now) {
     Flow flow;
     flow.opening = bit_of(bits, 0), flow.reset = bit_of(bits, 1);
     flow.numbered = bit_of(bits, 2), flow.stamped = bit_of(bits, 3);
+    flow.answering = bit_of(bits, 4);
     flow.guest_ended = bit_of(ends, 0), flow.guest_end_acked = bit_of(ends, 1);
     flow.peer_ended = bit_of(ends, 2), flow.peer_end_acked = bit_of(ends, 3);
     for (std::uint32_t* number :
-         {&flow.isn, &flow.stamp, &flow.shift, &flow.guest_end, &flow.peer_end}) {
+         {&flow.isn, &flow.stamp, &flow.peer_next, &flow.shift, &flow.guest_end, &flow.peer_end}) {
       *number = in.u32();
     }
     flow.clock = read_clock();
     flow.seen = now;
-    good = good && plausible(key) && bits < 16 && ends < 16 && (!flow.opening || flow.numbered) &&
+    good = good && plausible(key) && bits < 32 && ends < 16 && (!flow.opening || flow.numbered) &&
            (flows.empty() || flows.rbegin()->first < key);
     if (good) flows.emplace_hint(flows.end(), key, flow);
   }

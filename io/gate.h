@@ -84,6 +84,7 @@ class Gate : public PacketGate {
   void take_output(std::size_t index);
   void take_input(std::size_t index);
   void give_waiting(std::size_t index);
+  [[nodiscard]] std::optional<Instant> early_until(std::size_t index);
   void to_guest(std::size_t index, MutableBytes frame, Instant now);
 
   // The thread.

@@ -35,6 +35,8 @@ class GateInbox {
   void settle();
 
   [[nodiscard]] bool waiting(std::size_t port) const { return !now_[port].empty(); }
+  // REQUIRES: waiting().
+  [[nodiscard]] const Bytes& first(std::size_t port) const { return now_[port].front(); }
   [[nodiscard]] std::optional<Bytes> next(std::size_t port);
 
   [[nodiscard]] std::size_t packets() const { return packets_; }

@@ -92,7 +92,7 @@ void Gate::note_trouble(GatePort& port) {
 void Gate::from_guest(std::size_t index, Bytes frame) {
   const auto port = static_cast<std::uint32_t>(index);
   const Instant now = steady_now();
-  if (rewriter_) rewriter_->outbound(port, frame, now);
+  if (rewriter_ && !rewriter_->outbound(port, frame, now)) return;
   if (who_ == Who::guest) {
     output_.push(port, std::move(frame), now);
     return;
@@ -132,10 +132,16 @@ void Gate::to_guest(std::size_t index, MutableBytes frame, Instant now) {
   ports_[index].write(frame);
 }
 
+// Until when what comes next for the replica has to wait for something that the replica says.
+std::optional<Instant> Gate::early_until(std::size_t index) {
+  if (who_ != Who::replica || !inbox_.waiting(index)) return std::nullopt;
+  return rewriter_->early(static_cast<std::uint32_t>(index), inbox_.first(index), steady_now());
+}
+
 // What came over the lane.
 void Gate::give_waiting(std::size_t index) {
   GatePort& port = ports_[index];
-  while (port.has_guest() && !port.stuck()) {
+  while (port.has_guest() && !port.stuck() && !early_until(index)) {
     auto frame = inbox_.next(index);
     if (!frame) return;
     to_guest(index, *frame, steady_now());
@@ -229,8 +235,11 @@ int Gate::prepare(std::vector<pollfd>& polled) {
     polled.push_back({may_read_outside(i) ? port.outside.fd() : -1, POLLIN, 0});
   }
   const Instant now = steady_now();
-  asleep_until_ = Instant::max();
-  if (const auto deadline = output_.deadline()) asleep_until_ = *deadline;
+  asleep_until_ = output_.deadline().value_or(Instant::max());
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (who_ == Who::replica) give_waiting(i);
+    if (const auto until = early_until(i)) asleep_until_ = std::min(asleep_until_, *until);
+  }
   if (who_ == Who::guest && waiting()) asleep_until_ = std::min(asleep_until_, now + between_tries);
   if (asleep_until_ == Instant::max()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(asleep_until_ - now);
@@ -244,9 +253,9 @@ void Gate::move(const std::vector<pollfd>& polled) {
     const short inside = polled[1 + 2 * i].revents;
     if (who_ != Who::nobody && port.has_guest() && inside != 0) {
       if (port.stuck()) port.finish_write();
-      give_waiting(i);
       if (port.has_guest() && (inside & ~POLLOUT) != 0) take_output(i);
     }
+    if (who_ != Who::nobody) give_waiting(i);
     if (polled[2 + 2 * i].revents != 0) take_input(i);
     if (who_ == Who::guest && port.outside.waiting_frames() > 0) port.outside.flush();
     note_trouble(port);

@@ -241,9 +241,10 @@ Result<void> Gate::deliver(Epoch tag, std::uint32_t port, ByteView frame) {
     behind_ = true;
     if (!told_behind_) wake();
   }
+  if (who_ != Who::replica) return {};
   const bool was_stuck = ports_[port].stuck();
-  if (who_ == Who::replica) give_waiting(port);
-  if (ports_[port].stuck() && !was_stuck) wake();
+  give_waiting(port);
+  if ((ports_[port].stuck() && !was_stuck) || early_until(port)) wake();
   return {};
 }
 

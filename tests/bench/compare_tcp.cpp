@@ -58,7 +58,7 @@ void run(std::size_t flows, std::size_t turns, std::size_t replica_segment) {
       const std::vector<Bytes> ours = stream(client, seq, segment_bytes);
       std::vector<Bytes> theirs = stream(client, seq, replica_segment);
       std::clock_t start = std::clock();
-      for (Bytes& frame : theirs) rewriter.outbound(0, frame, Instant{});
+      for (Bytes& frame : theirs) COLO_CHECK(rewriter.outbound(0, frame, Instant{}));
       rewritten += seconds_since(start);
       std::vector<Frame> shared;
       for (const Bytes& frame : ours) shared.push_back(std::make_shared<const Bytes>(frame));

@@ -81,8 +81,14 @@ class World {
     const auto before = frames::read_tcp(frame);
     const Bytes original = frame;
     if (out) {
-      rewriter_.outbound(0, frame, now_);
+      if (!rewriter_.outbound(0, frame, now_)) {
+        FUZZ_REQUIRE(frame == original);
+        return;
+      }
     } else {
+      if (const auto until = rewriter_.early(0, frame, now_)) {
+        FUZZ_REQUIRE(frame == original && *until > now_ && !rewriter_.early(0, frame, *until));
+      }
       rewriter_.inbound(0, frame, now_);
     }
     FUZZ_REQUIRE(frame.size() == original.size());

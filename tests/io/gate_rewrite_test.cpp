@@ -50,6 +50,34 @@ TEST_F(GateRewrites, AReplicasConnectionHasThePrimarysNumbers) {
   EXPECT_TRUE(told("sent 2 0 " + rewritten));
 }
 
+// The primary's SYN-ACK was sooner, and the client's answer reaches the replica's gate before the
+// replica's own.
+TEST_F(GateRewrites, AnAnswerWaitsForTheReplicasSynAck) {
+  GateLimits limits;
+  limits.rewriter.early = std::chrono::hours(1);
+  start_replica(second, limits);
+  deliver(second, text_of(tcp(in, {clients, 0, syn})));
+  deliver(second, text_of(tcp(in, {clients + 1, primarys + 1})));
+  EXPECT_EQ(read(card().reached()).flags, syn);
+  EXPECT_FALSE(something_reached(card()));
+  EXPECT_EQ(gate_->figures().waiting_packets, 1U);
+  guest_sends({replicas, clients + 1, syn | ack});
+  EXPECT_EQ(read(card().reached()).ack, replicas + 1) << "as the replica numbers it";
+  guest_sends(data(replicas + 1, clients + 1, "hello"));
+  EXPECT_TRUE(told("sent 2 0 " + text_of(tcp(out, data(primarys + 1, clients + 1, "hello")))));
+}
+
+// There will be none: its guest has dropped the SYN.
+TEST_F(GateRewrites, AnAnswerWaitsForASynAckNoLongerThanItsBound) {
+  start_replica(second);
+  deliver(second, text_of(tcp(in, {clients, 0, syn})));
+  (void)card().reached();
+  deliver(second, text_of(tcp(in, {clients + 1, primarys + 1})));
+  deliver(second, "behind it");
+  EXPECT_EQ(read(card().reached()).ack, primarys + 1);
+  EXPECT_EQ(card().reached(), "behind it");
+}
+
 TEST_F(GateRewrites, AConnectionGoesOnWhenTheReplicaTakesOver) {
   client_opens();
   gate_->take_over();
