@@ -67,7 +67,8 @@ Parsed parse(int argc, const char* const* argv) {
                  "(default: 4, embedded 2)")
       ->check(CLI::Range(1, 600));
   app.add_option("--json", options.json_file, "Write the report to this file");
-  app.add_option("--keep-logs", options.keep_logs, "Keep configuration and logs in this folder");
+  app.add_option("--keep-logs", options.keep_logs,
+                 "Keep configuration and logs (at level trace) in this folder");
   app.add_option("--colo", options.colo, "The colo program")->required();
   app.add_option("--image", options.image, "Folder of the guest's vmlinuz and initrd");
   try {
@@ -78,6 +79,7 @@ Parsed parse(int argc, const char* const* argv) {
   if (options.memory_mib == 0) {
     options.memory_mib = default_memory_mib(options.guest);
   }
+  if (!options.keep_logs.empty()) options.log_level = "trace";
   if (talk_seconds == 0) talk_seconds = options.guest == GuestKind::qemu ? 4 : 2;
   options.talk = std::chrono::seconds(talk_seconds);
   // QEMU's folder and ours may differ.

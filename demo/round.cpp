@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "demo/checks.h"
 #include "demo/engines.h"
 #include "demo/scene.h"
 
@@ -12,14 +13,13 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::uint64_t replies_wanted = 20;  // of each conversation
-constexpr std::uint64_t visits_wanted = 3;    // the same
 // A guest that has just booted is busy with itself.
 constexpr milliseconds warm_up{1000};
-constexpr seconds boot_patience{60};
+// Emulated, it takes some ten seconds of a processor, of which a busy machine has not much to give.
+constexpr seconds boot_patience{180};
 constexpr seconds copy_patience{90};
 constexpr seconds patience{30};
-// All waits of a round together, so that a round that goes wrong ends within three minutes too.
+// All waits behind the boot together, so that a round that goes wrong ends soon too.
 constexpr seconds round_patience{120};
 
 // Before the fault. In COLO mode, where the guests agree, only the longest interval brings one.
@@ -52,9 +52,7 @@ class Round {
       : options_(options),
         interrupt_(interrupt),
         story_(story),
-        // Long delays between checkpoints make long rounds.
-        deadline_(Clock::now() + round_patience + 3 * options.talk +
-                  replies_wanted * milliseconds(options.delay_ms)) {}
+        deadline_(Clock::now() + boot_patience) {}
   RoundReport play(std::uint32_t number);
 
  private:
@@ -65,12 +63,11 @@ class Round {
   Result<void> protect();
   // Until enough was said since then, and so many checkpoints were committed.
   Result<void> converse(std::int64_t since_ns, std::uint64_t checkpoints);
+  Result<void> until_compared();
   Result<void> strike();
   Result<void> await_owner();
   Result<void> await_silence();
   void judge();
-  void judge_protection();
-  void judge_visits();
   void tell_outcome();
   void clean_up(std::uint32_t number);
   Result<void> until(const std::string& what, milliseconds time,
@@ -156,6 +153,9 @@ Result<void> Round::set_up() {
     return client_->figures().connections > 0;
   });
   if (!booted) return booted;
+  // Long delays between checkpoints make long rounds.
+  deadline_ = Clock::now() + round_patience + 3 * options_.talk +
+              replies_wanted * milliseconds(options_.delay_ms);
   const EngineStatus& alpha = known("alpha");
   story_.tell("the guest runs on alpha (" + alpha.guest_kind + " " + alpha.guest_version + ", " +
               alpha.guest_accelerator + "); the client has its connection");
@@ -185,15 +185,18 @@ Result<void> Round::protect() {
   if (!copied) return copied;
   story_.tell("PROTECTED: " + known("alpha").reason);
   if (options_.mode == "colo") {
-    const auto compared = until("a replica that is compared with", patience, [&] {
-      const auto& replica = known("beta").replica;
-      return known("alpha").effective_mode == "colo" && replica && replica->running;
-    });
-    if (!compared) return compared;
+    if (auto compared = until_compared(); !compared) return compared;
     story_.tell("the guest runs on beta too; what both say leaves at once");
   }
   guarded_ns_ = unix_now_ns();
   return converse(guarded_ns_, checkpoints_wanted(options_));
+}
+
+Result<void> Round::until_compared() {
+  return until("a replica that is compared with", patience, [&] {
+    const auto& replica = known("beta").replica;
+    return known("alpha").effective_mode == "colo" && replica && replica->running;
+  });
 }
 
 Result<void> Round::converse(std::int64_t since_ns, std::uint64_t checkpoints) {
@@ -222,14 +225,21 @@ Result<void> Round::converse(std::int64_t since_ns, std::uint64_t checkpoints) {
 }
 
 Result<void> Round::strike() {
-  // Anywhere within a checkpoint, not always at the same place.
+  // Anywhere within a checkpoint, not always at the same place. In COLO mode the conversation ends
+  // with a checkpoint, and the replica is then just being replaced: nearly all of an interval is
+  // behind that. What falls into it is what drills are for.
+  const bool colo = options_.mode == "colo";
+  if (colo) {
+    if (auto compared = until_compared(); !compared) return compared;
+  }
   std::random_device random;
-  if (interrupt_.wait(milliseconds(random() % std::min(options_.delay_ms + 1, 1000U)))) {
+  if (interrupt_.wait(
+          milliseconds(random() % (colo ? 1000 : std::min(options_.delay_ms + 1, 1000U))))) {
     return fail("interrupted", "a signal asked to end");
   }
   engines_->look();  // the last figures of a host that may be about to die
   report_.before = known("alpha");
-  report_.replica = known("beta").replica;
+  if (const auto& replica = known("beta").replica) report_.replica = replica;
   if (!report_.before.owners.empty()) generation_ = report_.before.owners.back().first;
   fault_ns_ = unix_now_ns();
   const auto struck = options_.fault == Fault::kill ? engines_->kill_host("alpha") : scene_->cut();
@@ -295,25 +305,20 @@ Result<void> Round::await_silence() {
 
 void Round::judge() {
   judged_ = true;
-  const ClientFigures client = client_->figures();
-  report_.client = client;
+  report_.client = client_->figures();
   report_.takeover.first_reply_ms = since(fault_ns_, client_->first_reply_since(may_speak_ns_));
   for (const auto& [generation, owner] : known(winner_).owners) report_.owners.push_back(owner);
 
-  report_.check("one connection, never reset", client.connections == 1 && client.resets == 0,
-                client.trouble);
-  report_.check("the conversation goes on behind the fault",
-                client_->replies_since(may_speak_ns_) >= replies_wanted,
-                std::to_string(client_->replies_since(may_speak_ns_)) + " replies");
-  report_.check("every entry got its reply", client.unanswered == 0,
-                std::to_string(client.unanswered) + " wait for it");
-  report_.check("nothing acknowledged is lost", client.lost == 0,
-                std::to_string(client.lost) + " entries: " + client.trouble);
-  report_.check("no reply is wrong", client.wrong == 0,
-                std::to_string(client.wrong) + " replies: " + client.trouble);
-  report_.check("the guest's whole digest is the client's", client.whole_fits, client.trouble);
-  judge_visits();
-  judge_protection();
+  report_.reply_times = {client_->reply_times(unprotected_ns_, unprotected_end_ns_),
+                         client_->reply_times(guarded_ns_, fault_ns_)};
+  check_client(report_, client_->replies_since(may_speak_ns_));
+  if (visitor_) {
+    report_.visits = visitor_->figures();
+    report_.visit_times = {visitor_->visit_times(unprotected_ns_, unprotected_end_ns_),
+                           visitor_->visit_times(guarded_ns_, fault_ns_)};
+    check_visits(report_, visitor_->visits_since(may_speak_ns_));
+  }
+  check_protection(report_, options_.mode);
   report_.check("the owner still runs the guest", owns_and_runs(winner_),
                 winner_ + " is " + known(winner_).state);
   if (options_.fault == Fault::kill) {
@@ -327,36 +332,6 @@ void Round::judge() {
                     known(winner_).owner() == winner_ && gave_way(known(loser_)),
                 "alpha is " + known("alpha").state + " and names " + known("alpha").owner() +
                     ", beta is " + known("beta").state + " and names " + known("beta").owner());
-}
-
-void Round::judge_protection() {
-  const EngineStatus& before = report_.before;
-  report_.reply_times = {client_->reply_times(unprotected_ns_, unprotected_end_ns_),
-                         client_->reply_times(guarded_ns_, fault_ns_)};
-  report_.check("checkpoints were committed", before.checkpoints_committed > 0, "none");
-  report_.check("the mode is the one that was asked for", before.mode == options_.mode,
-                "it is " + before.mode);
-  if (options_.mode != "colo") return;
-  report_.check("replies left because both guests said them",
-                before.effective_mode == "colo" && before.compare && before.compare->equal > 0,
-                before.compare ? "none did" : "nothing was compared");
-}
-
-void Round::judge_visits() {
-  if (!visitor_) return;
-  const VisitFigures visits = visitor_->figures();
-  report_.visits = visits;
-  report_.visit_times = {visitor_->visit_times(unprotected_ns_, unprotected_end_ns_),
-                         visitor_->visit_times(guarded_ns_, fault_ns_)};
-  report_.check("no new connection is refused or reset", visits.resets == 0, visits.trouble);
-  report_.check("new connections are made behind the fault",
-                visitor_->visits_since(may_speak_ns_) >= visits_wanted,
-                std::to_string(visitor_->visits_since(may_speak_ns_)) + " visits");
-  report_.check(
-      "every visit is in the visitors' book",
-      visits.whole_fits && visits.unanswered == 0 && visits.lost == 0 && visits.wrong == 0,
-      std::to_string(visits.lost) + " lost, " + std::to_string(visits.wrong) + " wrong, " +
-          std::to_string(visits.unanswered) + " unanswered; " + visits.trouble);
 }
 
 void Round::clean_up(std::uint32_t number) {

@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "demo/checks.h"
 #include "demo/config_text.h"
 
 namespace colo::demo {
@@ -148,6 +150,58 @@ TEST(Report, OfColoModeHasWhatWasComparedAndWhatItCosts) {
         "90 new connections, 0 resets, 89 acknowledged"}) {
     EXPECT_THAT(text, testing::HasSubstr(part));
   }
+}
+
+std::vector<std::string> failures_of_protection(RoundReport report, const std::string& mode) {
+  report.checks.clear();
+  check_protection(report, mode);
+  std::vector<std::string> failures;
+  for (const Check& check : report.checks) {
+    if (!check.held) failures.push_back(check.what);
+  }
+  return failures;
+}
+
+// A fault may fall between a commit and the first word of its replica: the mode then is periodic
+// for that moment, and everything before it left by comparison.
+TEST(Checks, OfColoModeHoldWhereTheReplicaIsJustBeingReplaced) {
+  RoundReport report = colo_round();
+  report.before.mode = "colo";
+  report.before.effective_mode = "periodic";
+  report.replica.reset();
+  EXPECT_THAT(failures_of_protection(report, "colo"), testing::IsEmpty());
+}
+
+TEST(Checks, OfColoModeFailWhereRepliesLeftWithCheckpoints) {
+  RoundReport report = colo_round();
+  report.before.mode = "colo";
+  report.before.compare->equal = 249;
+  report.reply_times.guarded->replies = 500;
+  EXPECT_THAT(failures_of_protection(report, "colo"),
+              testing::ElementsAre("most replies left because both guests said them"));
+  report.before.compare.reset();
+  report.reply_times.guarded.reset();
+  EXPECT_EQ(failures_of_protection(report, "colo").size(), 1U);
+  EXPECT_THAT(failures_of_protection(report, "auto"),
+              testing::ElementsAre("the mode is the one that was asked for"));
+}
+
+TEST(Checks, OfTheClientNameEachLossAndReset) {
+  RoundReport report = colo_round();
+  report.checks.clear();
+  report.client.connections = 1;
+  report.client.whole_fits = true;
+  check_client(report, replies_wanted);
+  check_visits(report, visits_wanted);
+  EXPECT_TRUE(report.passed());
+  report.client.resets = 1;
+  report.visits->lost = 1;
+  report.checks.clear();
+  check_client(report, replies_wanted);
+  check_visits(report, visits_wanted);
+  EXPECT_EQ(std::count_if(report.checks.begin(), report.checks.end(),
+                          [](const Check& check) { return !check.held; }),
+            2);
 }
 
 TEST(Report, OfSeveralRoundsCountsTheVisitsToo) {
