@@ -35,6 +35,7 @@ void trace_step(const secondary::Event& event) {
   std::visit(overloaded{[](const secondary::StagedComplete& e) { tell("staged", e.epoch); },
                         [](const secondary::Flushed& e) { tell("flushed", e.epoch); },
                         [](const secondary::Loaded&) { tell("loaded"); },
+                        [](const secondary::ReplicaRuns&) { tell("replica-runs"); },
                         [](const secondary::GuestRuns&) { tell("running"); }, no_step},
              event);
 }
@@ -43,7 +44,8 @@ void trace_step(const secondary::Action& action) {
   if (!spdlog::should_log(spdlog::level::trace)) return;
   std::visit(overloaded{[](const secondary::Commit& a) { tell("committed", a.epoch); },
                         [](const secondary::StartFlush&) { tell("flushing"); },
-                        [](const secondary::Load&) { tell("loading"); }, no_step},
+                        [](const secondary::Load&) { tell("loading"); },
+                        [](const secondary::RunReplica& a) { tell("starting", a.epoch); }, no_step},
              action);
 }
 

@@ -34,6 +34,11 @@ Drill waiting(Drill made) {
   return made;
 }
 
+Drill in_colo(Drill made, InColo other) {
+  made.in_colo = std::move(other);
+  return made;
+}
+
 Drill of_qemu(Drill made) {
   made.embedded = false;
   return made;
@@ -53,6 +58,7 @@ const std::vector<Drill>& catalogue() {
     add_arbiter_drills(made);
     add_phase_drills(made);
     add_double_drills(made);
+    add_replica_drills(made);
     add_switchover_drills(made);
     return made;
   }();
@@ -70,10 +76,12 @@ void add_death_drills(std::vector<Drill>& all) {
                       {kill(Part::host, Role::secondary)}, {kept}));
   all.push_back(drill("kill-engine-secondary", "the secondary's engine is killed",
                       {kill(Part::engine, Role::secondary)}, {kept}));
-  all.push_back(of_qemu(
-      lasting(drill("kill-qemu-secondary", "the standby's process is killed; a new one is made",
-                    {kill(Part::qemu, Role::secondary)}, {unharmed}),
-              seconds(3))));
+  all.push_back(
+      in_colo(of_qemu(lasting(
+                  drill("kill-qemu-secondary", "the standby's process is killed; a new one is made",
+                        {kill(Part::qemu, Role::secondary)}, {unharmed}),
+                  seconds(3))),
+              {{kept}, "the replica's is: it is lost, and the primary goes on", {}, phase_idle}));
 
   all.push_back(drill("freeze-host-primary",
                       "the primary's host stands still, and wakes when the other took over",
@@ -96,10 +104,14 @@ void add_death_drills(std::vector<Drill>& all) {
                       {freeze(Part::host, Role::secondary)}, {kept}));
   all.push_back(of_qemu(drill("freeze-engine-secondary", "the secondary's engine stands still",
                               {freeze(Part::engine, Role::secondary)}, {kept})));
-  all.push_back(
+  all.push_back(in_colo(
       of_qemu(lasting(drill("freeze-qemu-secondary", "the standby's process stands still for 3 s",
                             {freeze(Part::qemu, Role::secondary)}, {unharmed}),
-                      seconds(3))));
+                      seconds(3))),
+      {{kept, unharmed},
+       "the replica's does, for longer than colo.behind: lost, or replaced first",
+       {},
+       phase_idle}));
 }
 
 void add_link_drills(std::vector<Drill>& all) {
@@ -186,7 +198,10 @@ void add_double_drills(std::vector<Drill>& all) {
       "freeze-standby-and-kill-primary", "the standby hangs when it is needed: a fresh one is made",
       {freeze(Part::qemu, secondary), kill(Part::host, primary)}, {taken_over}));
   stuck.reachable = seconds(30);
-  all.push_back(stuck);
+  all.push_back(in_colo(stuck, {{Outcome::ended},
+                                "the replica is all there was to go on from, and it hangs",
+                                seconds(5),
+                                {}}));
   Drill slow = drill("slow-link-and-kill-primary", "killed while checkpoints crawl",
                      {link(Deed::slow_link), kill(Part::host, primary)}, {taken_over});
   slow.faults[0].bytes_per_second = 2'000'000;

@@ -15,6 +15,7 @@ void add_link_drills(std::vector<Drill>& all);
 void add_arbiter_drills(std::vector<Drill>& all);
 void add_phase_drills(std::vector<Drill>& all);
 void add_double_drills(std::vector<Drill>& all);
+void add_replica_drills(std::vector<Drill>& all);
 void add_switchover_drills(std::vector<Drill>& all);
 
 }  // namespace colo::drill

@@ -86,6 +86,7 @@ void add_of_secondary(std::vector<Drill>& all) {
   load.load = Load::light;
   load.embedded = false;  // its load is too short to be met, and it has no process of its own
   load.reachable = milliseconds(20'000);
+  load.colo = false;  // a replica that runs is not loaded: see kill-primary-and-replica
   all.push_back(load);
 }
 

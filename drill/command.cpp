@@ -32,31 +32,40 @@ std::string words(const std::set<Outcome>& outcomes) {
   return text;
 }
 
-int list() {
-  for (const Drill& drill : catalogue()) {
-    const char* guests = !drill.embedded ? "qemu" : !drill.qemu ? "embedded" : "both";
-    std::printf("%-44s %-8s  %s\n%55s%s\n", drill.name.c_str(), guests,
-                words(drill.allowed).c_str(), "", drill.what.c_str());
+int list(const std::string& mode) {
+  for (const Drill& known : catalogue()) {
+    const auto drill = in_mode(known, mode);
+    if (!drill) continue;
+    const char* guests = !drill->embedded ? "qemu" : !drill->qemu ? "embedded" : "both";
+    std::printf("%-44s %-8s  %s\n%55s%s\n", drill->name.c_str(), guests,
+                words(drill->allowed).c_str(), "", drill->what.c_str());
+    if (mode != "periodic" && drill->in_colo && !drill->in_colo->what.empty()) {
+      std::printf("%55s%s\n", "", drill->in_colo->what.c_str());
+    }
   }
   return 0;
 }
 
 // Empty, with a word on standard error, where a name is none.
-std::vector<const Drill*> choose(const Request& request, GuestKind guest) {
-  std::vector<const Drill*> chosen;
+std::vector<Drill> choose(const Request& request, GuestKind guest) {
+  std::vector<Drill> chosen;
   for (const std::string& name : request.names) {
     const auto found = std::find_if(catalogue().begin(), catalogue().end(),
                                     [&](const Drill& drill) { return drill.name == name; });
-    if (found == catalogue().end() || !found->fits(guest)) {
-      std::fprintf(stderr, "colo drill: there is no drill %s for the %s guest; --list names all\n",
-                   name.c_str(), demo::word(guest));
+    auto drill = found == catalogue().end() ? std::nullopt : in_mode(*found, request.mode);
+    if (!drill || !drill->fits(guest)) {
+      std::fprintf(stderr,
+                   "colo drill: there is no drill %s for the %s guest in mode %s; --list names "
+                   "all\n",
+                   name.c_str(), demo::word(guest), request.mode.c_str());
       return {};
     }
-    chosen.push_back(&*found);
+    chosen.push_back(std::move(*drill));
   }
   if (!request.names.empty()) return chosen;
-  for (const Drill& drill : catalogue()) {
-    if (drill.fits(guest)) chosen.push_back(&drill);
+  for (const Drill& known : catalogue()) {
+    auto drill = in_mode(known, request.mode);
+    if (drill && drill->fits(guest)) chosen.push_back(std::move(*drill));
   }
   return chosen;
 }
@@ -76,7 +85,7 @@ class Campaign {
   int run();
 
  private:
-  void plan(const std::vector<const Drill*>& drills);
+  void plan();
   Result<void> play_all(demo::Interrupt& interrupt);
   void take(Finished finished);
   Result<void> write_report() const;
@@ -86,16 +95,18 @@ class Campaign {
   GuestKind guest_;
   std::uint32_t jobs_;
   std::uint64_t seed_;
+  std::vector<Drill> drills_;  // jobs point into it
   std::deque<Job> waiting_;
   std::vector<Json> records_;
 };
 
-void Campaign::plan(const std::vector<const Drill*>& drills) {
+void Campaign::plan() {
   std::mt19937_64 seeds(seed_);
   for (std::uint32_t round = 1; round <= request_.rounds; ++round) {
-    for (const Drill* drill : drills) {
+    for (const Drill& drill : drills_) {
       waiting_.push_back(
-          {drill, {guest_, colo_, request_.image, request_.keep_logs, round, 1, seeds()}});
+          {&drill,
+           {guest_, request_.mode, colo_, request_.image, request_.keep_logs, round, 1, seeds()}});
     }
   }
 }
@@ -135,15 +146,16 @@ Result<void> Campaign::write_report() const {
 }
 
 int Campaign::run() {
-  const std::vector<const Drill*> drills = choose(request_, guest_);
-  if (drills.empty()) return 2;
+  drills_ = choose(request_, guest_);
+  if (drills_.empty()) return 2;
   if (guest_ == GuestKind::qemu && ::geteuid() != 0) {
     std::fputs("colo drill: namespaces and TAP devices need root; --embedded does not\n", stderr);
     return 1;
   }
-  plan(drills);
-  std::printf("%zu rounds of %zu drills, %s guest, seed %llu\n", waiting_.size(), drills.size(),
-              demo::word(guest_), static_cast<unsigned long long>(seed_));
+  plan();
+  std::printf("%zu rounds of %zu drills, %s guest, mode %s, seed %llu\n", waiting_.size(),
+              drills_.size(), demo::word(guest_), request_.mode.c_str(),
+              static_cast<unsigned long long>(seed_));
   std::fflush(stdout);
   demo::Interrupt interrupt;
   // What a round leaves that is killed becomes ours.
@@ -166,7 +178,10 @@ int Campaign::run() {
 void add_options(CLI::App& verb, Request& request) {
   verb.add_option("NAME", request.names, "Drills to play (default: all)");
   verb.add_flag("--embedded", request.embedded, "The built-in guest on loopback: no root, no QEMU");
-  verb.add_flag("--list", request.list, "Name all drills and the outcomes they allow");
+  verb.add_option("--mode", request.mode, "What replies wait for: periodic, colo or auto")
+      ->check(CLI::IsMember({"periodic", "colo", "auto"}))
+      ->capture_default_str();
+  verb.add_flag("--list", request.list, "Name all drills of the mode and the outcomes they allow");
   verb.add_option("--rounds", request.rounds, "Play each drill so often")
       ->check(CLI::Range(1, 100000));
   verb.add_option("--jobs", request.jobs, "Rounds at once (default: 3 embedded, 1 QEMU)")
@@ -179,7 +194,7 @@ void add_options(CLI::App& verb, Request& request) {
 }
 
 int run(const Request& request, const std::filesystem::path& colo) {
-  if (request.list) return list();
+  if (request.list) return list(request.mode);
   Request absolute = request;
   if (!absolute.image.empty()) absolute.image = std::filesystem::absolute(absolute.image);
   if (!absolute.json_file.empty())

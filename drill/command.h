@@ -12,6 +12,7 @@ namespace colo::drill {
 struct Request {
   std::vector<std::string> names;  // empty: all that fit the guest
   bool embedded = false;
+  std::string mode = "periodic";
   bool list = false;
   std::uint32_t rounds = 1;
   std::uint32_t jobs = 0;  // 0: as many as are sound

@@ -15,6 +15,8 @@ const char* word(Part part) {
       return "QEMU";
     case Part::host:
       return "host";
+    case Part::spare:
+      return "spare";
   }
   return "";
 }
@@ -68,6 +70,22 @@ std::string describe(const Fault& fault) {
       return "takeover asked";
   }
   return "";
+}
+
+std::optional<Drill> in_mode(const Drill& drill, const std::string& mode) {
+  const bool periodic = mode == "periodic";
+  if (periodic ? !drill.periodic : !drill.colo) return std::nullopt;
+  Drill played = drill;
+  if (periodic || !drill.in_colo) return played;
+  const InColo& other = *drill.in_colo;
+  played.allowed = other.allowed;
+  if (mode == "auto") played.allowed.insert(drill.allowed.begin(), drill.allowed.end());
+  if (other.lasts) played.lasts = other.lasts;
+  if (!other.phase.empty()) {
+    played.phase = other.phase;
+    played.phase_of = Role::secondary;
+  }
+  return played;
 }
 
 bool Drill::asks_switchover() const {

@@ -17,7 +17,9 @@ using std::chrono::milliseconds;
 
 // As they are before the first fault.
 enum class Role { primary, secondary };
-enum class Part { engine, qemu, host };
+// qemu: the process of the guest that runs, or of the standby; where a replica runs, the replica's.
+// spare: the process that will replace the replica.
+enum class Part { engine, qemu, host, spare };
 
 enum class Deed {
   kill,          // SIGKILL
@@ -68,10 +70,19 @@ inline constexpr auto phase_stream = "stream";
 inline constexpr auto phase_commit = "commit";
 inline constexpr auto phase_flush = "flush";
 inline constexpr auto phase_load = "load";
+inline constexpr auto phase_start = "start";  // a replica that loaded is told to run
 
 enum class Load { light, heavy };  // heavy: phases long enough to be met
 // Where the round begins: a guest in the middle of its first copy, or a protected one.
 enum class Start { protected_pair, first_copy };
+
+// What is otherwise where the secondary's guest runs too.
+struct InColo {
+  std::set<Outcome> allowed;
+  std::string what;                   // a sentence, behind the drill's own
+  std::optional<milliseconds> lasts;  // empty: as the drill's
+  std::string phase;                  // by the secondary's log; empty: as the drill's
+};
 
 struct Drill {
   std::string name;
@@ -95,12 +106,19 @@ struct Drill {
   std::string phase;
   Role phase_of = Role::primary;
   bool qemu = true, embedded = true;
+  // The modes that it is played in; auto is both.
+  bool periodic = true, colo = true;
+  std::optional<InColo> in_colo;  // empty: as in periodic mode
 
   [[nodiscard]] bool fits(demo::GuestKind guest) const {
     return guest == demo::GuestKind::qemu ? qemu : embedded;
   }
   [[nodiscard]] bool asks_switchover() const;
 };
+
+// The drill as it is played in a mode ("periodic", "colo", "auto"); empty where it is not. In auto
+// the guest may be protected in either way when the fault falls, so either's outcome is allowed.
+[[nodiscard]] std::optional<Drill> in_mode(const Drill& drill, const std::string& mode);
 
 // "kill host of primary", "arbiter down"
 [[nodiscard]] std::string describe(const Fault& fault);

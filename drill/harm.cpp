@@ -1,10 +1,38 @@
 #include "drill/harm.h"
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 namespace colo::drill {
 
 using Act = std::function<Result<void>()>;
+
+namespace {
+
+// A replica that is being replaced is there again soon.
+constexpr auto replica_patience = std::chrono::seconds(10);
+constexpr auto between_glances = std::chrono::milliseconds(5);
+
+bool replica_runs(const std::optional<demo::EngineStatus>& status) {
+  return status && status->replica && status->replica->running;
+}
+
+}  // namespace
+
+Result<pid_t> Harm::guest_process(const std::string& whose) const {
+  const auto deadline = std::chrono::steady_clock::now() + replica_patience;
+  engines_.look();
+  while (replica_ && whose == secondary_ && !replica_runs(engines_.status(whose)) &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(between_glances);
+    engines_.look();
+  }
+  const auto& status = engines_.status(whose);
+  if (!status || !status->guest_pid) return fail("no-process", whose + " has no QEMU");
+  return *status->guest_pid;
+}
 
 Result<std::vector<pid_t>> Harm::victims(const Fault& fault) const {
   const std::string& whose = host(fault.whose);
@@ -14,12 +42,19 @@ Result<std::vector<pid_t>> Harm::victims(const Fault& fault) const {
     case Part::host:
       return engines_.processes_of(whose);
     case Part::qemu:
+    case Part::spare:
       break;
   }
-  engines_.look();
-  const auto& status = engines_.status(whose);
-  if (!status || !status->guest_pid) return fail("no-process", whose + " has no QEMU");
-  return std::vector{*status->guest_pid};
+  const auto guest = guest_process(whose);
+  if (!guest) return fail(guest.error());
+  if (fault.part == Part::qemu) return std::vector{*guest};
+  auto others = engines_.processes_of(whose);
+  others.erase(
+      std::remove_if(others.begin(), others.end(),
+                     [&](pid_t pid) { return pid == *guest || pid == engines_.pid(whose); }),
+      others.end());
+  if (others.empty()) return fail("no-process", whose + " has no spare");
+  return others;
 }
 
 Result<Act> Harm::prepare(const Fault& fault) {
@@ -79,7 +114,7 @@ Result<void> Harm::harm_link(const Fault& fault) {
 Result<void> Harm::kill(const Fault& fault, const std::vector<pid_t>& pids) {
   for (const pid_t pid : pids) ::kill(pid, SIGKILL);
   const std::string& whose = host(fault.whose);
-  if (fault.part == Part::qemu) return {};
+  if (fault.part == Part::qemu || fault.part == Part::spare) return {};
   engines_.expect_end(whose);
   killed_engines_.insert(whose);
   if (fault.part == Part::host) unswept_.insert(whose);
@@ -89,7 +124,8 @@ Result<void> Harm::kill(const Fault& fault, const std::vector<pid_t>& pids) {
 Result<void> Harm::freeze(const Fault& fault, const std::vector<pid_t>& pids) {
   for (const pid_t pid : pids) ::kill(pid, SIGSTOP);
   frozen_.insert(frozen_.end(), pids.begin(), pids.end());
-  if (fault.part != Part::qemu) engines_.set_frozen(host(fault.whose), true);
+  if (fault.part == Part::engine || fault.part == Part::host)
+    engines_.set_frozen(host(fault.whose), true);
   return {};
 }
 

@@ -16,11 +16,14 @@ namespace colo::drill {
 
 class Harm {
  public:
-  Harm(demo::Scene& scene, demo::Engines& engines, std::string primary, std::string secondary)
+  // `replica`: the secondary's guest runs too.
+  Harm(demo::Scene& scene, demo::Engines& engines, std::string primary, std::string secondary,
+       bool replica)
       : scene_(scene),
         engines_(engines),
         primary_(std::move(primary)),
-        secondary_(std::move(secondary)) {}
+        secondary_(std::move(secondary)),
+        replica_(replica) {}
 
   // Looks up whom the deed will meet, so that nothing lies between its moment and the deed.
   Result<std::function<Result<void>()>> prepare(const Fault& fault);
@@ -38,6 +41,7 @@ class Harm {
 
  private:
   Result<std::vector<pid_t>> victims(const Fault& fault) const;
+  Result<pid_t> guest_process(const std::string& whose) const;
   Result<void> harm_link(const Fault& fault);
   Result<void> kill(const Fault& fault, const std::vector<pid_t>& pids);
   Result<void> freeze(const Fault& fault, const std::vector<pid_t>& pids);
@@ -46,6 +50,7 @@ class Harm {
   demo::Scene& scene_;
   demo::Engines& engines_;
   std::string primary_, secondary_;
+  bool replica_;
   std::vector<pid_t> frozen_;
   bool link_ = false;  // was harmed
   std::set<std::string> killed_engines_, unswept_, without_arbiter_;

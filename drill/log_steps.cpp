@@ -24,7 +24,7 @@ struct Named {
   const char* phase;
 };
 // What begins with the step, until the next one.
-constexpr std::array<Named, 11> phases{{{"pass", phase_pass},
+constexpr std::array<Named, 13> phases{{{"pass", phase_pass},
                                         {"standstill", phase_standstill},
                                         {"sending", phase_stream},
                                         {"awaiting", phase_commit},
@@ -34,7 +34,9 @@ constexpr std::array<Named, 11> phases{{{"pass", phase_pass},
                                         {"flushing", phase_flush},
                                         {"flushed", phase_idle},
                                         {"loading", phase_load},
-                                        {"loaded", phase_idle}}};
+                                        {"loaded", phase_idle},
+                                        {"starting", phase_start},
+                                        {"replica-runs", phase_idle}}};
 
 // States that follow a switchover, done or given up.
 constexpr std::array<std::string_view, 6> later_states{

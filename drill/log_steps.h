@@ -21,7 +21,7 @@ namespace colo::drill {
 [[nodiscard]] std::string log_text(const std::filesystem::path& log, std::uint64_t size);
 
 // The phase that an engine was in when it had written so much and no more. Of a primary: one of
-// phase_initial_copy to phase_commit. Of a secondary: phase_commit, phase_flush, phase_load. During
+// phase_initial_copy to phase_commit. Of a secondary: phase_commit to phase_start. During
 // a switchover: its step. Else phase_idle.
 [[nodiscard]] std::string phase_after(const std::string& log);
 

@@ -21,7 +21,8 @@ using std::chrono::seconds;
 constexpr std::uint64_t replies_wanted = 3;       // that it answers at all
 constexpr std::uint64_t conversation_wanted = 8;  // before the fault
 constexpr std::uint64_t checkpoints_wanted = 4;   // before the fault
-constexpr seconds boot_patience{60};
+constexpr std::uint64_t replicas_wanted = 2;      // the same where the secondary's guest runs too
+constexpr seconds boot_patience{180};             // emulated, on a machine that has other work
 constexpr seconds copy_patience{90};
 constexpr seconds settle_patience{40};
 constexpr seconds moment_patience{10};
@@ -52,6 +53,8 @@ class Play {
                      const std::function<bool()>& condition);
   void look();
   [[nodiscard]] const demo::EngineStatus& known(const std::string& host) const;
+  [[nodiscard]] bool runs_replicas() const { return assignment_.mode != "periodic"; }
+  [[nodiscard]] bool compares(const std::string& host) const;
   [[nodiscard]] bool protected_by_anyone() const;
   [[nodiscard]] std::optional<Owner> newest_owner() const;
   [[nodiscard]] double since_fault(std::int64_t unix_ns) const {
@@ -77,6 +80,7 @@ class Play {
 Played Play::run() {
   record_.drill = drill_.name;
   record_.guest = assignment_.guest;
+  record_.mode = assignment_.mode;
   record_.round = assignment_.round;
   record_.attempt = assignment_.attempt;
   record_.seed = assignment_.seed;
@@ -149,7 +153,7 @@ std::optional<Owner> Play::newest_owner() const {
 }
 
 Result<void> Play::set_up() {
-  demo::Setting setting = setting_of(drill_, assignment_.guest);
+  demo::Setting setting = setting_of(drill_, assignment_.guest, assignment_.mode);
   setting.colo = assignment_.colo;
   setting.image = assignment_.image;
   auto scene = setting.guest == demo::GuestKind::qemu ? demo::make_qemu_scene(setting)
@@ -157,7 +161,7 @@ Result<void> Play::set_up() {
   if (!scene) return fail(scene.error());
   scene_ = std::move(*scene);
   engines_ = std::make_unique<demo::Engines>(*scene_);
-  harm_ = std::make_unique<Harm>(*scene_, *engines_, primary_, secondary_);
+  harm_ = std::make_unique<Harm>(*scene_, *engines_, primary_, secondary_, runs_replicas());
   // The guest is there before its first copy begins: it boots undisturbed, and the copy is met.
   if (auto started = engines_->start(primary_); !started) return started;
   auto transport = scene_->make_transport();
@@ -180,20 +184,22 @@ Result<void> Play::begin() {
   const auto ready = until(first_copy ? "the first copy" : "protection", copy_patience, [&] {
     const demo::EngineStatus& status = known(primary_);
     if (first_copy) return status.state == "SYNCING" && status.copy_sent_pages > 0;
-    return status.state == "PROTECTED" && known(secondary_).state == "STANDBY";
+    return status.state == "PROTECTED" && known(secondary_).state == "STANDBY" &&
+           (!runs_replicas() || compares(primary_));
   });
   if (!ready) return ready;
   const std::int64_t now = demo::unix_now_ns();
   return until("the conversation", settle_patience, [&] {
-    const bool enough = first_copy || known(primary_).checkpoints_committed >= checkpoints_wanted;
+    const std::uint64_t wanted = runs_replicas() ? replicas_wanted : checkpoints_wanted;
+    const bool enough = first_copy || known(primary_).checkpoints_committed >= wanted;
     return enough && client_->replies_since(now) >= conversation_wanted;
   });
 }
 
 Result<void> Play::strike() {
   // Anywhere within a checkpoint, not always at the same place.
-  const std::uint32_t delay = std::max(1U, setting_of(drill_, assignment_.guest).delay_ms);
-  if (interrupt_.wait(milliseconds(random_() % (delay + 1)))) {
+  const std::uint32_t interval = interval_ms_of(drill_, assignment_.guest, assignment_.mode);
+  if (interrupt_.wait(milliseconds(random_() % (interval + 1)))) {
     return fail("interrupted", "a signal asked to end");
   }
   look();
@@ -254,7 +260,9 @@ void Play::note_phase() {
     return;
   }
   const std::string secondary = phase_of(Role::secondary);
-  record_.phase = secondary == phase_flush ? secondary : phase_of(Role::primary);
+  const bool of_secondary =
+      secondary == phase_flush || secondary == phase_load || secondary == phase_start;
+  record_.phase = of_secondary ? secondary : phase_of(Role::primary);
 }
 
 Result<void> Play::settle() {
@@ -291,11 +299,13 @@ Result<void> Play::heal() {
   return harm_->heal();
 }
 
+bool Play::compares(const std::string& host) const { return known(host).effective_mode == "colo"; }
+
 bool Play::protected_by_anyone() const {
   for (const auto& [one, other] :
        {std::pair{primary_, secondary_}, std::pair{secondary_, primary_}}) {
     if (known(one).state == "PROTECTED" && known(one).guest_running &&
-        known(other).state == "STANDBY")
+        known(other).state == "STANDBY" && (assignment_.mode != "colo" || compares(one)))
       return true;
   }
   return false;

@@ -16,6 +16,7 @@ namespace colo::drill {
 
 struct Assignment {
   demo::GuestKind guest = demo::GuestKind::qemu;
+  std::string mode = "periodic";
   std::filesystem::path colo, image;
   std::filesystem::path keep_logs;  // empty: they are removed
   std::uint32_t round = 1, attempt = 1;
@@ -27,6 +28,7 @@ struct Played {
   std::string logs;  // the ends of both engines' logs, where something failed
 };
 
+// REQUIRES: the drill as it is played in the assignment's mode: see in_mode().
 [[nodiscard]] Played play(const Drill& drill, const Assignment& assignment,
                           demo::Interrupt& interrupt);
 

@@ -72,6 +72,7 @@ Json to_json(const Record& record) {
   Json json;
   json["name"] = record.drill;
   json["guest"] = demo::word(record.guest);
+  json["mode"] = record.mode;
   json["round"] = record.round;
   json["attempt"] = record.attempt;
   json["seed"] = record.seed;

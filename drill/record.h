@@ -36,6 +36,7 @@ struct Times {
 struct Record {
   std::string drill;
   demo::GuestKind guest = demo::GuestKind::qemu;
+  std::string mode = "periodic";
   std::uint32_t round = 1, attempt = 1;
   std::uint64_t seed = 0;
   std::vector<std::string> faults;

@@ -2,24 +2,36 @@
 
 namespace colo::drill {
 
-demo::Setting setting_of(const Drill& drill, demo::GuestKind guest) {
+std::uint32_t interval_ms_of(const Drill& drill, demo::GuestKind guest, const std::string& mode) {
+  const bool heavy = drill.load == Load::heavy;
+  if (mode == "periodic") return heavy ? 200 : guest == demo::GuestKind::qemu ? 100 : 50;
+  // The default, 10 s, would make long rounds; a replica must run for most of it.
+  if (guest == demo::GuestKind::qemu) return heavy ? 1500 : 2000;
+  return heavy ? 400 : 1000;
+}
+
+demo::Setting setting_of(const Drill& drill, demo::GuestKind guest, const std::string& mode) {
   demo::Setting setting;
   setting.guest = guest;
+  setting.mode = mode;
   setting.log_level = "trace";
   const bool heavy = drill.load == Load::heavy;
   if (guest == demo::GuestKind::qemu) {
     setting.memory_mib = 192;
-    setting.delay_ms = heavy ? 200 : 100;
     setting.dirty_pages_per_second = heavy ? 20'000 : 2'000;
   } else {
     setting.memory_mib = heavy ? 64 : 8;
-    setting.delay_ms = heavy ? 200 : 50;
     setting.dirty_pages_per_second = heavy ? 20'000 : 500;
   }
+  setting.delay_ms = interval_ms_of(drill, guest, "periodic");
   setting.more_config =
       "\n[heartbeat]\ninterval = \"100ms\"\nlost_after = \"1s\"\nhead_start = \"300ms\"\n";
   if (drill.grace_ms > 0) {
     setting.more_config += "grace = \"" + std::to_string(drill.grace_ms) + "ms\"\n";
+  }
+  if (mode != "periodic") {
+    setting.more_config += "\n[colo]\nmax_interval = \"" +
+                           std::to_string(interval_ms_of(drill, guest, mode)) + "ms\"\n";
   }
   return setting;
 }

@@ -103,7 +103,7 @@ void judge(const Drill& drill, const Seen& seen, Record& record) {
   const std::string wrong_turn = out_of_turn(seen.frames, record.owners);
   record.check("only the owner of a generation lets the guest speak", wrong_turn.empty(),
                wrong_turn);
-  if (record.protected_again) {
+  if (record.protected_again && record.outcome != Outcome::ended) {
     record.check("the guest is protected again within " +
                      ms_text(static_cast<double>(drill.protected_again.count())),
                  *record.protected_again, "it is not");

@@ -40,6 +40,7 @@ Json broken(const Job& job, const std::string& why) {
   Record record;
   record.drill = job.drill->name;
   record.guest = job.assignment.guest;
+  record.mode = job.assignment.mode;
   record.round = job.assignment.round;
   record.attempt = job.assignment.attempt;
   record.seed = job.assignment.seed;

@@ -26,27 +26,67 @@ TEST(Catalogue, NamesEachDrillOnceAndSaysWhatItAllows) {
 TEST(Catalogue, AsksTheEmbeddedGuestForNoProcessOfItsOwn) {
   for (const Drill& drill : catalogue()) {
     for (const Fault& fault : drill.faults) {
-      const bool needs_qemu = fault.part == Part::qemu || fault.deed == Deed::unplug;
+      const bool needs_qemu =
+          fault.part == Part::qemu || fault.part == Part::spare || fault.deed == Deed::unplug;
       EXPECT_FALSE(needs_qemu && drill.embedded) << drill.name;
     }
   }
 }
 
-// A guest that is gone is allowed only where nothing was protected yet.
-TEST(Catalogue, LetsAGuestEndOnlyBeforeItIsProtected) {
+std::vector<Drill> played_in(const std::string& mode) {
+  std::vector<Drill> played;
   for (const Drill& drill : catalogue()) {
-    if (drill.allowed.count(Outcome::ended) == 0) continue;
-    EXPECT_EQ(drill.start, Start::first_copy) << drill.name;
+    if (auto one = in_mode(drill, mode)) played.push_back(std::move(*one));
+  }
+  return played;
+}
+
+// A guest that is gone is allowed only where nothing was protected yet; and, where a replica runs,
+// if both guests were harmed.
+TEST(Catalogue, LetsAGuestEndOnlyBeforeItIsProtectedOrWithItsReplica) {
+  for (const char* mode : {"periodic", "colo"}) {
+    for (const Drill& drill : played_in(mode)) {
+      if (drill.allowed.count(Outcome::ended) == 0) continue;
+      if (drill.start == Start::first_copy) continue;
+      EXPECT_STREQ(mode, "colo") << drill.name;
+      std::set<Role> harmed;
+      for (const Fault& fault : drill.faults) harmed.insert(fault.whose);
+      EXPECT_EQ(harmed.size(), 2U) << drill.name;
+    }
   }
 }
 
 // What lasts until a new owner answers must have an owner that changes.
 TEST(Catalogue, WaitsForANewOwnerOnlyWhereThereIsOne) {
-  for (const Drill& drill : catalogue()) {
-    if (drill.lasts) continue;
-    EXPECT_EQ(drill.allowed.count(Outcome::unharmed), 0U) << drill.name;
-    EXPECT_EQ(drill.allowed.count(Outcome::ended), 0U) << drill.name;
+  for (const char* mode : {"periodic", "colo", "auto"}) {
+    for (const Drill& drill : played_in(mode)) {
+      if (drill.lasts) continue;
+      EXPECT_EQ(drill.allowed.count(Outcome::unharmed), 0U) << drill.name << " in " << mode;
+      EXPECT_EQ(drill.allowed.count(Outcome::ended), 0U) << drill.name << " in " << mode;
+    }
   }
+}
+
+TEST(Catalogue, PlaysEachDrillInTheModesThatItIsFor) {
+  for (const Drill& drill : catalogue()) {
+    EXPECT_TRUE(drill.periodic || drill.colo) << drill.name;
+    EXPECT_EQ(in_mode(drill, "periodic").has_value(), drill.periodic) << drill.name;
+    EXPECT_EQ(in_mode(drill, "colo").has_value(), drill.colo) << drill.name;
+    EXPECT_EQ(in_mode(drill, "auto").has_value(), drill.colo) << drill.name;
+  }
+}
+
+TEST(Catalogue, AllowsInColoModeWhatThatModeAllowsAndInAutoEither) {
+  Drill drill;
+  drill.allowed = {Outcome::unharmed};
+  drill.lasts = milliseconds(3000);
+  drill.in_colo = InColo{{Outcome::kept}, "the replica is lost", {}, phase_idle};
+  EXPECT_EQ(in_mode(drill, "periodic")->allowed, std::set{Outcome::unharmed});
+  EXPECT_TRUE(in_mode(drill, "periodic")->phase.empty());
+  EXPECT_EQ(in_mode(drill, "colo")->allowed, std::set{Outcome::kept});
+  EXPECT_EQ(in_mode(drill, "colo")->lasts, milliseconds(3000));
+  EXPECT_EQ(in_mode(drill, "colo")->phase, phase_idle);
+  EXPECT_EQ(in_mode(drill, "auto")->allowed, (std::set{Outcome::unharmed, Outcome::kept}));
 }
 
 TEST(Catalogue, CoversEveryFaultThatAHostOrALinkCanHave) {
@@ -69,13 +109,25 @@ TEST(Catalogue, CoversEveryFaultThatAHostOrALinkCanHave) {
   }
 }
 
+std::string words(const std::set<Outcome>& outcomes) {
+  std::string text;
+  for (const Outcome outcome : outcomes) {
+    text += (text.empty() ? "" : ", ") + std::string(word(outcome));
+  }
+  return text;
+}
+
 std::string row_of(const Drill& drill) {
-  std::string allowed;
-  for (const Outcome outcome : drill.allowed) {
-    allowed += (allowed.empty() ? "" : ", ") + std::string(word(outcome));
+  std::string in_colo = "the same";
+  if (!drill.colo) {
+    in_colo = "not played";
+  } else if (!drill.periodic) {
+    in_colo = words(drill.allowed);
+  } else if (drill.in_colo) {
+    in_colo = words(drill.in_colo->allowed) + ": " + drill.in_colo->what;
   }
   return "| `" + drill.name + "` | " + (drill.embedded ? "both" : "qemu") + " | " + drill.what +
-         " | " + allowed + " |\n";
+         " | " + (drill.periodic ? words(drill.allowed) : "not played") + " | " + in_colo + " |\n";
 }
 
 // Whoever reads the page reads what is played, no more and no less.

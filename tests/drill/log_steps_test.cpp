@@ -40,6 +40,15 @@ TEST(DrillPhase, OfASecondaryIsItsFlushOrLoad) {
   EXPECT_EQ(phase_after(line("step: loading")), "load");
 }
 
+TEST(DrillPhase, OfAReplicaThatIsToRunIsItsStart) {
+  std::string log = line("step: loading") + line("step: loaded");
+  EXPECT_EQ(phase_after(log), "idle");
+  log += line("step: starting 7");
+  EXPECT_EQ(phase_after(log), "start");
+  log += line("step: replica-runs");
+  EXPECT_EQ(phase_after(log), "idle");
+}
+
 TEST(DrillPhase, OfASwitchoverIsItsStep) {
   std::string log = line("HANDING-OVER/passing: to beta: sending") + line("step: pass 9");
   EXPECT_EQ(phase_after(log), "passing");
