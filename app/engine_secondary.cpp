@@ -21,6 +21,7 @@ SecondarySide::SecondarySide(Host& host, std::string peer_run, Generation curren
       ends_(std::move(ends)),
       core_(core_config(host.config)),
       core_loop_(host.loop, *this, core_),
+      standby_timer_(host.loop),
       replica_timer_(host.loop),
       memory_(std::make_shared<secondary::GuestMemory>()),
       peer_run_(std::move(peer_run)),

@@ -153,6 +153,7 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void execute(const secondary::TellTookOver& action);
   void execute(const secondary::EndGuest& action);
   void execute(const secondary::Exit& action);
+  void start_standby();
   void went_live(std::int64_t resumed);
   void standby_made(Result<std::shared_ptr<guest::Guest>> standby);
   void on_standby_end();
@@ -188,6 +189,8 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   Loop core_loop_;
   std::shared_ptr<guest::Guest> standby_;
   std::unique_ptr<EndWatch> end_watch_;
+  std::optional<guest::StandbyMemory> standby_due_;  // not started yet
+  boost::asio::steady_timer standby_timer_;
   std::unique_ptr<RunningReplica> replica_;
   boost::asio::steady_timer replica_timer_;
   std::string pages_unknown_;             // why, as the log has it

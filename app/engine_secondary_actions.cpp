@@ -12,6 +12,8 @@ namespace colo::app {
 
 namespace {
 
+constexpr auto spare_waits = std::chrono::milliseconds(400);
+
 // A guest that was a replica before, on another host, has connections that go on being rewritten.
 void open_gate(io::PacketGate& gate, const guest::Guest& guest, Epoch tag, ByteView flows) {
   const auto ports = inside_ports(guest);
@@ -100,9 +102,23 @@ void SecondarySide::execute(const secondary::Forget&) {
   held_run_.clear();
 }
 
+// Beside a replica that has just begun it waits a little: starting it takes processor time from the
+// replica, whose first words clients wait for.
 void SecondarySide::execute(const secondary::PrepareStandby& action) {
-  const auto memory =
-      action.replica ? guest::StandbyMemory::own_copies : guest::StandbyMemory::shared;
+  standby_due_ = action.replica ? guest::StandbyMemory::own_copies : guest::StandbyMemory::shared;
+  if (standby_ || !replica_ || !replica_->runs || replica_->taken) return start_standby();
+  standby_timer_.expires_after(spare_waits);
+  standby_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self) self->start_standby();
+  });
+}
+
+// The one that is due, if any: it is needed soon.
+void SecondarySide::start_standby() {
+  if (!standby_due_) return;
+  const guest::StandbyMemory memory = *std::exchange(standby_due_, std::nullopt);
+  standby_timer_.cancel();
   end_watch_.reset();
   memory_->set(nullptr);
   host_.guest_worker.post(
@@ -268,6 +284,7 @@ void SecondarySide::execute(const secondary::TellTookOver& action) {
 }
 
 void SecondarySide::execute(const secondary::EndGuest&) {
+  standby_due_.reset();
   drop_replica();
   end_watch_.reset();
   memory_->set(nullptr);

@@ -97,6 +97,7 @@ void SecondarySide::replica_failed(const Error& error) {
 // Its process is killed on its worker; `ended` follows on the loop.
 void SecondarySide::drop_replica(std::function<void()> ended) {
   replica_timer_.cancel();
+  start_standby();
   if (!replica_) return;
   if (replica_->runs) host_.gate->close_replica();
   replica_->watch.reset();

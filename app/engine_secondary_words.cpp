@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "app/engine_secondary.h"
 
 namespace colo::app {
@@ -53,6 +55,7 @@ Result<void> SecondarySide::on_flows(secondary::Session number, const wire::Fram
     return {};
   }
   if ((checkpoint <= core_.committed() && committed_flows_)) return {};
+  start_standby();  // the checkpoint is cut: a standby that waits is needed soon
   const auto whole = session_->tables.add(checkpoint, *flows);
   if (!whole) return fail(whole.error());
   if (!*whole) return {};
@@ -80,6 +83,10 @@ void SecondarySide::mode_told(const secondary::ModeTold& told) {
   session_->run_from.reset();
   if (told.colo) session_->run_from = told.from;
   feed(told);
+  // The checkpoint may be here before the word that its table does not come.
+  if (session_ && session_->staged && !table_is_due(*session_->staged)) {
+    feed(secondary::StagedComplete{session_->number, *std::exchange(session_->staged, {})});
+  }
 }
 
 }  // namespace colo::app

@@ -2,90 +2,12 @@
 // it is when the other is lost.
 #include <csignal>
 
-#include "demo/unix_switch.h"
-#include "guest/embedded/ethernet.h"
-#include "guest/embedded/ledger.h"
-#include "guest/embedded/machine.h"
-#include "tests/e2e/fake_peer.h"
-#include "tests/e2e/pair_fixture.h"
+#include "tests/e2e/asker.h"
+#include "tests/e2e/comparing.h"
 #include "tests/e2e/wiretap.h"
 
 namespace colo::e2e {
 namespace {
-
-using namespace guest::embedded;
-
-// Nothing but a difference, or the test, causes a checkpoint.
-Settings comparing() {
-  Settings settings;
-  settings.mode = "colo";
-  settings.more = "\n[colo]\nmax_interval = \"300s\"\nsilence = \"2s\"\nbehind = \"10s\"\n";
-  return settings;
-}
-
-testing::AssertionResult compares(const Pair& pair, const std::string& primary) {
-  return pair.shows(primary, "that it compares", [](const app::Status& status) {
-    return status.state == State::protected_ && status.effective_mode &&
-           status.effective_mode->mode == "colo";
-  });
-}
-
-std::uint64_t equal(const app::Status& status) {
-  return status.compare ? status.compare->equal : 0;
-}
-
-std::uint64_t checkpoints(const app::Status& status, const std::string& reason) {
-  if (!status.checkpoints) return 0;
-  for (const auto& [name, count] : status.checkpoints->by_reason) {
-    if (name == reason) return count;
-  }
-  return 0;
-}
-
-testing::AssertionResult releases_by_comparing(const Pair& pair, const std::string& primary) {
-  const std::uint64_t before = equal(pair.status(primary));
-  return pair.shows(primary, "that equal frames leave",
-                    [&](const app::Status& status) { return equal(status) >= before + 10; });
-}
-
-// A client that asks the guest how far its workers are, which no other guest answers alike.
-// REQUIRES: no conversation holds the cables.
-class Asker {
- public:
-  explicit Asker(const Pair& pair) {
-    std::vector<demo::SwitchPort> ports;
-    for (const char* host : {alpha, beta}) {
-      std::filesystem::remove(pair.switch_cable(host));
-      ports.push_back({pair.switch_cable(host), pair.engine_cable(host)});
-    }
-    auto opened = demo::UnixSwitch::open(ports);
-    if (!opened) throw std::runtime_error(opened.error().text());
-    network_.emplace(std::move(*opened));
-  }
-  std::optional<std::uint64_t> steps() {
-    const LedgerRequest request{LedgerOperation::steps, 99, ++request_, {}};
-    network_->send(build_frame(UdpDatagram{{{0x52, 0x54, 0, 1, 2, 3}},
-                                           card_mac(0),
-                                           ipv4(10, 77, 0, 99),
-                                           card_ip(0),
-                                           5000,
-                                           ledger_port,
-                                           encode(request)}));
-    std::optional<std::uint64_t> answer;
-    (void)wait_until([&] {
-      const auto frame = network_->receive(std::chrono::milliseconds(50));
-      const auto datagram = frame ? parse_udp(*frame) : std::nullopt;
-      const auto reply = datagram ? decode_reply(datagram->payload) : std::nullopt;
-      if (reply && reply->client == 99 && reply->request == request_) answer = reply->sequence;
-      return answer.has_value();
-    });
-    return answer;
-  }
-
- private:
-  std::optional<demo::UnixSwitch> network_;
-  std::uint64_t request_ = 0;
-};
 
 TEST(Colo, WhatBothGuestsSayLeavesWithoutACheckpoint) {
   Pair pair(comparing());
@@ -221,6 +143,23 @@ TEST(Colo, TheModeIsChangedWhileTheGuestRuns) {
   EXPECT_TRUE(pair.owned(alpha, "alpha")) << "no change of the mode costs a session";
   pair.kill(alpha);
   ASSERT_TRUE(pair.answers());
+  EXPECT_TRUE(pair.conversation_holds());
+}
+
+// A checkpoint and the word that it is not to be run come by different lanes.
+TEST(Colo, TheModeIsChangedFasterThanReplicasStart) {
+  Settings settings = comparing();
+  settings.mode = "periodic";
+  Pair pair(settings);
+  pair.protect();
+  pair.talk();
+  for (int i = 0; i < 12; ++i) {
+    EXPECT_EQ(pair.colo("set", alpha, i % 2 == 0 ? "mode=colo" : "mode=periodic").status, 0);
+    ASSERT_TRUE(pair.answers(3));
+  }
+  EXPECT_EQ(pair.colo("set", alpha, "mode=colo").status, 0);
+  ASSERT_TRUE(compares(pair, alpha));
+  EXPECT_TRUE(pair.owned(alpha, "alpha")) << "no change of the mode costs a session";
   EXPECT_TRUE(pair.conversation_holds());
 }
 
