@@ -18,6 +18,8 @@ namespace {
 constexpr std::chrono::milliseconds farewell_patience{50};
 // For the guest to read what was written to it, before it stands still.
 constexpr std::chrono::milliseconds inbound_patience{5};
+// A slower link has something in front of each cut.
+constexpr std::chrono::milliseconds drain_patience{500};
 
 // "may begin in 4 s" is what "may begin in 5 s" was.
 std::string without_countdown(std::string text) {
@@ -263,6 +265,8 @@ void PrimarySide::run_pass(const primary::SendPass& action) {
         session->pending_pages = session->capturer->pending_pages();
         const bool sound = session->lineage->sound();
         if (!figures && has_ended(*guest)) return;  // the end watch tells it
+        // What still has to go there lies between the cut and the next replica's first word.
+        if (figures && session->exact_cuts) (void)session->bulk->drain(drain_patience);
         boost::asio::post(loop, [weak, action, sound, figures = std::move(figures)] {
           const auto self = weak.lock();
           if (!self) return;

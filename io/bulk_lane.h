@@ -20,7 +20,7 @@ struct BulkFigures {
   bool uring = false;
 };
 
-// Threads: push() from one thread; on_end is called once on the sender's own thread.
+// Threads: push() and drain() from one thread; on_end is called once on the sender's own thread.
 class BulkSender {
  public:
   static std::unique_ptr<BulkSender> start(BulkConnection connection, LaneOptions options,
@@ -29,6 +29,9 @@ class BulkSender {
   // Takes a finished frame. Waits while the queue is full, for at most `patience`.
   // Errors: "lane-full" (patience ended), "lane-ended" with the reason.
   virtual Result<void> push(Bytes frame, Duration patience) = 0;
+  // Waits until next to nothing of what was pushed is still under way to the peer's host, for at
+  // most `patience`; false: it is, or the lane ended.
+  virtual bool drain(Duration patience) = 0;
   // From any thread: ends the lane at once, so that a push() that waits fails. on_end is not
   // called for it.
   virtual void stop() = 0;

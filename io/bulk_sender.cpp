@@ -1,3 +1,6 @@
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -16,6 +19,8 @@ namespace {
 // What is encrypted while the send before it is under way: large enough that a system call costs
 // little beside it, small enough to stay in the processor's cache.
 constexpr std::size_t chunk_bytes = 256U << 10;
+// Unacknowledged, and as good as there: the last acknowledgement of a stream may come late.
+constexpr int rest_bytes = 64 << 10;
 
 class Sender : public BulkSender {
  public:
@@ -26,6 +31,7 @@ class Sender : public BulkSender {
         tls_(std::move(connection.tls)),
         early_(std::move(connection.early)) {
     set_lane_options(connection.socket.get(), options.stream_timeout);
+    fd_ = connection.socket.get();
     socket_ = BulkSocket::open(std::move(connection.socket), options.allow_uring);
     thread_ = std::thread([this] { run(); });
   }
@@ -60,11 +66,28 @@ class Sender : public BulkSender {
       }
       if (ended_) return fail("lane-ended", ended_->reason, ended_->remedy);
       first = queue_.empty();
+      idle_ = false;
       queued_bytes_ += frame.size();
       queue_.push_back(std::move(frame));
     }
     if (first) socket_->wake();
     return {};
+  }
+
+  // Nobody tells when the peer's kernel has taken it.
+  bool drain(Duration patience) override {
+    constexpr auto between_looks = std::chrono::microseconds(500);
+    const Instant end = steady_now() + patience;
+    while (true) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (ended_) return false;
+        int rest = 0;
+        if (idle_ && (::ioctl(fd_, SIOCOUTQ, &rest) != 0 || rest <= rest_bytes)) return true;
+      }
+      if (steady_now() >= end) return false;
+      std::this_thread::sleep_for(between_looks);
+    }
   }
 
   [[nodiscard]] BulkFigures figures() const override { return {bytes_, frames_, socket_->uring()}; }
@@ -97,6 +120,9 @@ class Sender : public BulkSender {
         // The next chunk, while the kernel has this one.
         if (auto filled = fill(); !filled) return LaneEnd{false, filled.error()};
         patience = progress_ + options_.stream_timeout - steady_now();
+      } else {
+        const std::lock_guard lock(mutex_);
+        idle_ = queue_.empty();
       }
       if (auto end = handle(socket_->wait(patience))) return end;
     }
@@ -192,10 +218,13 @@ class Sender : public BulkSender {
   bool sending_ = false;
   Instant progress_{};
 
-  std::mutex mutex_;  // guards the four below
+  int fd_ = -1;  // socket_'s, open as long as that
+
+  std::mutex mutex_;  // guards the five below
   std::condition_variable space_;
   std::deque<Bytes> queue_;
   std::size_t queued_bytes_ = 0;
+  bool idle_ = true;  // the kernel has all of it
   std::optional<Error> ended_;
 
   std::atomic<std::uint64_t> bytes_ = 0;

@@ -168,6 +168,24 @@ TEST_P(BulkLane, ABrokenFrameEndsItAndIsNotGiven) {
   EXPECT_EQ(given, 0);
 }
 
+TEST_P(BulkLane, DrainWaitsUntilThePeersHostHasWhatWasPushed) {
+  std::mt19937_64 random(18);
+  options_.queue_bytes = 64U << 20;
+  auto sender = BulkSender::start(std::move(pair_->primary), options_, [](const LaneEnd&) {});
+  EXPECT_TRUE(sender->drain(patience)) << "nothing is under way";
+  for (std::uint64_t number = 1; number <= 128; ++number) {
+    ASSERT_TRUE(sender->push(chunk(number, 256U << 10, random), patience));
+  }
+  EXPECT_FALSE(sender->drain(std::chrono::milliseconds(50))) << "more than the sockets take";
+  auto receiver = BulkReceiver::start(
+      std::move(pair_->secondary), options_, [](const wire::Frame&) -> Result<void> { return {}; },
+      [](const LaneEnd&) {});
+  EXPECT_TRUE(sender->drain(patience));
+  EXPECT_EQ(sender->figures().frames, 128U);
+  sender->stop();
+  EXPECT_FALSE(sender->drain(patience)) << "the lane has ended";
+}
+
 TEST_P(BulkLane, APeerThatIsGoneIsCertainEvenWhileNothingIsSent) {
   EndSeen end;
   auto sender = BulkSender::start(std::move(pair_->primary), options_, end.handler());
