@@ -198,7 +198,8 @@ std::vector<guest::Finding> check_host(const Config& config, const std::string& 
     check_addresses(config.own(host), out);
     check_outside(config.own(host), out);
   }
-  for (guest::Finding& finding : guest::check_guest(to_guest_config(config, host))) {
+  const bool replicas = config.mode != Mode::periodic;
+  for (guest::Finding& finding : guest::check_guest(to_guest_config(config, host), replicas)) {
     out.push_back(std::move(finding));
   }
   return out;

@@ -43,7 +43,8 @@ struct Finding {
   std::string remedy;  // "boot a kernel of version 6.7 or newer"
 };
 
-// Looks at the host and at the configured command without starting the guest.
-[[nodiscard]] std::vector<Finding> check_guest(const GuestConfig& config);
+// Looks at the host and at the configured command without starting the guest. own_copies: such
+// standbys are wanted too (StandbyMemory::own_copies).
+[[nodiscard]] std::vector<Finding> check_guest(const GuestConfig& config, bool own_copies = false);
 
 }  // namespace colo::guest

@@ -63,7 +63,10 @@ class Check {
   }
 
   std::vector<Finding> run_for_own_copies() {
-    for (const Option& option : parse_options(config_.qemu.command)) balloon(option);
+    for (const Option& option : parse_options(config_.qemu.command)) {
+      balloon(option);
+      for_one(option);
+    }
     return std::move(findings_);
   }
 
@@ -172,6 +175,35 @@ class Check {
           shown(option) + " changes the memory of the checkpoint that the guest was loaded from",
           "leave the balloon out, or use periodic mode");
     }
+  }
+
+  // The replica and the standby that is to follow it run beside each other on one host.
+  void for_one(const Option& option) {
+    const std::string_view value = option.value;
+    const std::vector<Part> parts = parse_parts(value);
+    bool fixed = is_one_of(option.name, {"s", "pidfile"});
+    if (option.name == "gdb") fixed = value != "none" && !value.starts_with("stdio");
+    if (is_one_of(option.name, {"serial", "parallel", "monitor", "debugcon", "chardev"})) {
+      const bool address =
+          is_one_of(value.substr(0, value.find(':')), {"tcp", "telnet", "websocket", "unix"}) ||
+          kind_of(parts, "backend") == "socket";
+      const std::string server = value_of(parts, "server");
+      fixed = (address && !server.empty() && !is_one_of(server, {"off", "no", "false"})) ||
+              value.starts_with("pipe");
+    }
+    if (option.name == "vnc" || (option.name == "display" && value.starts_with("vnc="))) {
+      fixed = value != "none" && value_of(parts, "to").empty();
+    }
+    if (option.name == "spice") {
+      fixed = !value_of(parts, "port").empty() || !value_of(parts, "tls-port").empty() ||
+              !value_of(parts, "unix").empty();
+    }
+    if (!fixed) return;
+    findings_.push_back(
+        {false, "option-for-one",
+         shown(option) + " names a place that two QEMUs on one host cannot both have",
+         "a replica's successor starts while it runs: leave the option out, or let "
+         "QEMU choose the place (pty, -vnc with to=)"});
   }
 
   void network(const Option& option) {

@@ -36,7 +36,8 @@ struct Part {
 
 // All that speaks against protecting a guest with this command.
 [[nodiscard]] std::vector<Finding> command_findings(const GuestConfig& config);
-// What of it speaks against a guest with own copies of its memory (guest/guest.h).
+// What of it speaks against a guest with own copies of its memory (guest/guest.h), which runs while
+// its successor starts beside it.
 [[nodiscard]] std::vector<Finding> own_copies_findings(const GuestConfig& config);
 
 }  // namespace colo::guest

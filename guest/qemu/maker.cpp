@@ -27,7 +27,7 @@ class QemuMaker final : public GuestMaker {
   Result<std::unique_ptr<Guest>> standby(StandbyMemory memory) override {
     if (memory == StandbyMemory::own_copies) {
       for (const Finding& finding : own_copies_findings(config_)) {
-        return fail(finding.word, finding.reason, finding.remedy);
+        if (finding.fatal) return fail(finding.word, finding.reason, finding.remedy);
       }
     }
     if (in_file_) {

@@ -171,6 +171,20 @@ TEST_F(CheckTest, ShowsWhatTheGuestMisses) {
   EXPECT_TRUE(any_fatal(check_host(config, "alpha", false)));
 }
 
+TEST_F(CheckTest, ShowsWhatSpeaksAgainstAReplicaWhereOneIsToRun) {
+  config.guest.kind = "qemu";
+  config.guest.command = {"/nonexistent/qemu",         "-m",   "64M", "-device",
+                          "virtio-balloon-pci",        "-vnc", ":1",  "-device",
+                          "virtio-net-pci,netdev=net0"};
+  const auto replica =
+      testing::IsSupersetOf({"missing device-spoils-checkpoint", "warning option-for-one"});
+  EXPECT_THAT(found(), testing::Not(testing::Contains("missing device-spoils-checkpoint")));
+  config.mode = Mode::colo;
+  EXPECT_THAT(found(), replica);
+  config.mode = Mode::automatic;
+  EXPECT_THAT(found(), replica);
+}
+
 TEST_F(CheckTest, NamesEverythingAtOnce) {
   config.key_file = scratch.path() / "none";
   config.arbiter.directory = scratch.path() / "none";

@@ -181,5 +181,41 @@ TEST(QemuCommand, ABalloonIsNoneForAGuestWithOwnCopies) {
   }
 }
 
+TEST(QemuCommand, APlaceThatOnlyOneQemuCanHaveIsWarnedOfWhereTwoRun) {
+  GuestConfig config;
+  const auto found = [&](const std::vector<std::string>& more) {
+    config.qemu.command = {"qemu", "-m", "64M"};
+    config.qemu.command.insert(config.qemu.command.end(), more.begin(), more.end());
+    return own_copies_findings(config);
+  };
+  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{
+           {"-vnc", ":1"},
+           {"-display", "vnc=127.0.0.1:1"},
+           {"-s"},
+           {"-gdb", "tcp::1234"},
+           {"-pidfile", "/run/guest.pid"},
+           {"-spice", "port=5900,disable-ticketing=on"},
+           {"-serial", "tcp:127.0.0.1:4444,server=on,wait=off"},
+           {"-monitor", "unix:/run/monitor,server,nowait"},
+           {"-chardev", "socket,id=c,path=/run/c,server=on,wait=off"},
+           {"-chardev", "pipe,id=c,path=/run/c"}}) {
+    const auto findings = found(more);
+    ASSERT_EQ(findings.size(), 1U) << more[0];
+    EXPECT_EQ(findings[0].word, "option-for-one");
+    EXPECT_FALSE(findings[0].fatal);
+  }
+  for (const std::vector<std::string>& more :
+       std::vector<std::vector<std::string>>{{"-vnc", "none"},
+                                             {"-vnc", ":1,to=9"},
+                                             {"-gdb", "none"},
+                                             {"-serial", "file:console.log"},
+                                             {"-serial", "pty"},
+                                             {"-serial", "tcp:127.0.0.1:4444"},
+                                             {"-chardev", "socket,id=c,path=/run/c,server=off"},
+                                             {"-monitor", "none"}}) {
+    EXPECT_THAT(found(more), IsEmpty()) << more[1];
+  }
+}
+
 }  // namespace
 }  // namespace colo::guest
