@@ -35,7 +35,7 @@ void Core::give_back(std::string cause, Actions& actions) {
   giving.trouble = std::get<TakingOver>(state_).trouble;
   giving.cause = std::move(cause);
   state_ = std::move(giving);
-  end_replica(actions);
+  // A replica that runs says nothing, and is the last copy until the claim for the peer is granted.
   actions.push_back(ReleaseResources{});
 }
 
@@ -51,7 +51,9 @@ void Core::on(const Released&, Instant, Actions& actions) {
 void Core::given_back(Generation generation, Instant now, Actions& actions) {
   const std::string trouble = std::get<GivingBack>(state_).trouble;
   generation_ = generation;
-  keeps_ = spent() ? Keeps::base : Keeps::last_resort;
+  // Of a checkpoint that ran only its replica's past counts.
+  const bool ran = spent() || (replica_ && replica_->epoch == committed_);
+  keeps_ = ran ? Keeps::base : Keeps::last_resort;
   rejoin("the guest was given back: " + trouble, now, actions);
 }
 

@@ -37,6 +37,26 @@ class RecoveryTest : public testing::CoreTest {
   }
 };
 
+// Found by the simulator, seed 12523: the replica was ended first, and the peer could have died.
+TEST_F(RecoveryTest, AReplicaIsGivenUpOnlyOnceThePeerHasTheGuest) {
+  join();
+  step(ModeTold{session, Epoch{1}, true});
+  staged(1);
+  step(StandbyReady{});
+  flushed(1);
+  ASSERT_NE(find<RunReplica>(step(Loaded{})), nullptr);
+  step(ReplicaRuns{});
+  gone();
+  ASSERT_NE(find<AcquireResources>(won()), nullptr);
+  step(AcquireFailed{error});
+  const auto back = step(PeerKeepsGuest{});
+  ASSERT_TRUE(is<GivingBack>());
+  EXPECT_EQ(find<EndReplica>(back), nullptr);
+  EXPECT_EQ(find<EndReplica>(step(Released{})), nullptr);
+  EXPECT_NE(find<EndReplica>(won()), nullptr);
+  EXPECT_EQ(core.keeps(), Keeps::base) << "clients saw more than its checkpoint";
+}
+
 TEST_F(RecoveryTest, ItJoinsAnewOnlyAfterTheHeadStart) {
   stand_by();
   step(PeerSuspected{session, error, true});

@@ -22,6 +22,7 @@ Engine::Engine(World& in, std::size_t of, std::uint64_t number)
       gate(in, of),
       guest_worker(in, of),
       flush_worker(in, of),
+      replica_worker(in, of),
       hook_worker(in, of),
       run_name_(std::string(host_names[of]) + "-" + std::to_string(number)) {}
 
@@ -115,6 +116,10 @@ void Engine::become_secondary(const heartbeat::Ownership* at_start) {
     const bool won_before = at_start->owner == name();
     kept->kept.takeable = won_before || (at_start->generation == kept->kept.generation &&
                                          at_start->owner == host_names[other(host)]);
+    if (kept->ran) {
+      world.reach.mark(Mark::kept_but_ran);
+      kept->kept.takeable = false;
+    }
     if (won_before) kept->kept.generation = at_start->generation;
     if (world.mutation == Mutation::base_taken_over_from) {
       kept->kept.takeable = true;
@@ -215,6 +220,16 @@ std::shared_ptr<SimGuest> Engine::guest() const {
   return secondary_ ? secondary_->standby() : nullptr;
 }
 
+std::shared_ptr<SimGuest> Engine::replica() const {
+  return secondary_ ? secondary_->replica() : nullptr;
+}
+
+bool Engine::stood_still() const {
+  if (local_now() - last_tick_ <= world.settings.detector.lost_after) return false;
+  world.reach.mark(Mark::host_stood_still);
+  return true;
+}
+
 void Engine::tick() {
   const Instant now = local_now();
   const Instant before = std::exchange(last_tick_, now);
@@ -241,6 +256,32 @@ void Engine::mutant_acknowledges(Epoch epoch) {
 
 void Engine::mutant_flushes(const wire::Frame& frame) {
   if (secondary_) secondary_->mutant_flushes(frame);
+}
+
+// --- the gate's words ----------------------------------------------------------------------------
+
+void Engine::epoch_began(Epoch tag, const Bytes& flows) {
+  if (primary_) primary_->epoch_began(tag, flows);
+}
+
+void Engine::inbound(Epoch tag, const Bytes& frame) {
+  if (primary_) primary_->inbound(tag, frame);
+}
+
+void Engine::checkpoint_wanted(Epoch tag, primary::CheckpointReason reason) {
+  if (primary_) primary_->checkpoint_wanted(tag, reason);
+}
+
+void Engine::replica_asks(Epoch tag) {
+  if (secondary_) secondary_->ask_for_checkpoint(tag);
+}
+
+void Engine::replica_sent(Epoch tag, const Bytes& frame) {
+  if (secondary_) secondary_->replica_sent(tag, frame);
+}
+
+void Engine::replica_behind() {
+  if (secondary_) secondary_->replica_behind();
 }
 
 // --- the operator --------------------------------------------------------------------------------
@@ -280,6 +321,10 @@ void Engine::ask_checkpoint() {
 
 void Engine::set_delay(Duration delay) {
   if (primary_) primary_->feed(primary::DelaySet{delay});
+}
+
+void Engine::set_mode(primary::Mode mode) {
+  if (primary_) primary_->feed(primary::ModeSet{mode});
 }
 
 // --- for its sides -------------------------------------------------------------------------------

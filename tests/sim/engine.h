@@ -14,6 +14,7 @@
 
 #include "heartbeat/arbiter.h"
 #include "heartbeat/claim_for.h"
+#include "primary/events.h"
 #include "tests/sim/gate.h"
 #include "tests/sim/network.h"
 #include "wire/decoder.h"
@@ -66,6 +67,15 @@ class Engine {
   [[nodiscard]] Generation generation() const;
   [[nodiscard]] Beat beat() const;
   [[nodiscard]] std::shared_ptr<SimGuest> guest() const;  // of this side, a standby too
+  [[nodiscard]] std::shared_ptr<SimGuest> replica() const;
+
+  // --- the gate's words ----------------------------------------------------------------------
+  void epoch_began(Epoch tag, const Bytes& flows);
+  void inbound(Epoch tag, const Bytes& frame);
+  void checkpoint_wanted(Epoch tag, primary::CheckpointReason reason);
+  void replica_asks(Epoch tag);
+  void replica_sent(Epoch tag, const Bytes& frame);
+  void replica_behind();
 
   // --- commands of an operator: false where they are refused ---------------------------------
   void ask_takeover();
@@ -74,6 +84,7 @@ class Engine {
   void ask_give_back();
   void ask_checkpoint();
   void set_delay(Duration delay);
+  void set_mode(primary::Mode mode);
   [[nodiscard]] bool starts() const;  // a guest that boots, or asks whether it may
   [[nodiscard]] bool takeover_failed() const;
   // A takeover asked now may go back behind what clients saw: only the operator can order that.
@@ -82,6 +93,8 @@ class Engine {
 
   // --- for its sides -------------------------------------------------------------------------
   [[nodiscard]] Instant local_now() const;
+  // This process stood still for longer than the peer waits: it may have taken over since.
+  [[nodiscard]] bool stood_still() const;
   void timer(Instant local, std::function<void()> fire);
   void claim(Generation from, heartbeat::For whom,
              std::function<void(Result<heartbeat::ClaimAnswer>)> answer);
@@ -106,6 +119,7 @@ class Engine {
   Gate gate;
   Worker guest_worker;
   Worker flush_worker;
+  Worker replica_worker;
   Worker hook_worker;
 
  private:

@@ -23,6 +23,8 @@ constexpr std::array<Entry, fault_count> catalogue{{
     {"guest dies", 8},
     {"guest shuts down", 2},
     {"standby dies", 6},
+    {"replica dies", 8},
+    {"replica hangs", 4},
     {"cut", 14},
     {"one-way cut", 12},
     {"lanes cut, heartbeats up", 8},
@@ -54,6 +56,7 @@ constexpr std::array<Entry, fault_count> catalogue{{
     {"delay set", 3},
     {"switchover asked", 14},
     {"give-back asked", 4},
+    {"mode set", 8},
 }};
 
 Fault draw_fault(Random& random) {

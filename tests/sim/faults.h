@@ -23,6 +23,8 @@ enum class Fault : std::uint8_t {
   guest_dies,
   guest_shuts_down,
   standby_dies,
+  replica_dies,
+  replica_hangs,
   // network
   cut,
   one_way_cut,
@@ -58,6 +60,7 @@ enum class Fault : std::uint8_t {
   set_delay,
   ask_switchover,
   ask_give_back,
+  set_mode,
   count
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::count);

@@ -48,7 +48,9 @@ std::optional<Point> Judge::copy_point(std::size_t host) const {
   if (view.checkpoint == 0) return std::nullopt;
   const Generation current = owners_.back().generation;
   const bool won = owns(host) && current == view.committed_in.next();
-  if (view.committed_in == current || won) return checkpoints_[view.checkpoint].point;
+  if (view.committed_in != current && !won) return std::nullopt;
+  if (view.ran != view.checkpoint) return checkpoints_[view.checkpoint].point;
+  if (view.replica != 0) return view.replica_point;
   return std::nullopt;
 }
 
@@ -100,6 +102,20 @@ void Judge::loaded(std::size_t host, std::uint64_t checkpoint, const Versions& m
   }
 }
 
+void Judge::replica_runs(std::size_t host, std::uint64_t guest, Point point) {
+  HostView& view = hosts_[host];
+  if (view.replica == guest) return;  // it was paused
+  const std::uint64_t ran = std::exchange(view.loaded, 0);
+  if (view.replica != 0) broken("L4", std::string(host_names[host]) + " runs two replicas");
+  // A newer one may be complete by now: this one is about to be ended, and is no copy.
+  if (ran == 0 || ran == view.ran) {
+    broken("L2", std::string(host_names[host]) + " runs a second replica of one checkpoint");
+  }
+  view.replica = guest;
+  view.replica_point = point;
+  view.ran = ran;
+}
+
 void Judge::runs(std::size_t host, std::uint64_t guest, Point point) {
   HostView& view = hosts_[host];
   if (owns(host)) given_ = false;
@@ -107,7 +123,9 @@ void Judge::runs(std::size_t host, std::uint64_t guest, Point point) {
   if (view.guest != guest) {
     if (view.guest != 0) broken("L4", std::string(host_names[host]) + " runs two guests");
     view.guest = guest;  // loaded and resumed: the checkpoint has become a guest
-    const std::uint64_t ran = std::exchange(view.loaded, 0);
+    const bool replica = view.replica == guest;
+    const std::uint64_t ran = replica ? view.ran : std::exchange(view.loaded, 0);
+    if (replica) view.replica = 0;
     if (view.checkpoint != 0 && ran != view.checkpoint) {
       broken("L2", std::string(host_names[host]) +
                        " runs another checkpoint than its newest complete one");
@@ -132,9 +150,11 @@ void Judge::stands(std::size_t host, std::uint64_t guest, Instant now) {
 
 void Judge::steps(std::size_t host, std::uint64_t guest, Point point) {
   if (hosts_[host].guest == guest) hosts_[host].point = point;
+  if (hosts_[host].replica == guest) hosts_[host].replica_point = point;
 }
 
 void Judge::guest_gone(std::size_t host, std::uint64_t guest) {
+  if (hosts_[host].replica == guest) hosts_[host].replica = 0;
   if (hosts_[host].guest != guest) return;
   hosts_[host].guest = 0;
   hosts_[host].running = false;
@@ -155,8 +175,9 @@ void Judge::spoke(std::size_t host, Generation generation, Point point, bool hel
   }
   if (!held && !owns(host)) broken("L4", who + " spoke freely after it lost the guest");
   const HostView& peer = hosts_[other(host)];
-  if (held && !story_.is_past_of(point, peer.newest_committed)) {
-    broken("L1", who + " released a held frame that no complete checkpoint contains");
+  if (held && !story_.is_past_of(point, peer.newest_committed) &&
+      !story_.is_past_of(point, peer.replica_point)) {
+    broken("L1", who + " released a held frame that no complete checkpoint or replica contains");
   }
   if (const auto copy = copy_point(other(host)); copy && !story_.is_past_of(point, *copy)) {
     broken("L1", who + " released a frame that is missing in what its peer can go on with");

@@ -3,8 +3,10 @@
 //
 // A *copy* is a guest, or a complete checkpoint, that somebody may still go on with by what the
 // arbiter granted: the owner's guest; a checkpoint of the current generation (a claim from it would
-// be won); a checkpoint from which its host has just won. L1 and L3 are statements about copies:
-// what the client saw is part of each, and no decision of an engine makes the last one vanish.
+// be won); a checkpoint from which its host has just won. A checkpoint that was run as a replica is
+// none any more: its replica is, where it is by now, as long as no newer checkpoint is complete. L1
+// and L3 are statements about copies: what the client saw is part of each, and no decision of an
+// engine makes the last one vanish.
 //
 // Threads: none.
 #pragma once
@@ -46,6 +48,8 @@ class Judge {
   void forgotten(std::size_t host);
   // The memory over which this checkpoint's device state is loaded.
   void loaded(std::size_t host, std::uint64_t checkpoint, const Versions& memory);
+  // The guest that was loaded last runs beside the owner's, as the checkpoint's incarnation.
+  void replica_runs(std::size_t host, std::uint64_t guest, Point point);
   // Guests are numbered, over both hosts.
   void runs(std::size_t host, std::uint64_t guest, Point point);
   void stands(std::size_t host, std::uint64_t guest, Instant now);
@@ -93,6 +97,9 @@ class Judge {
     std::uint64_t loaded = 0;      // into the standby, last
     Generation committed_in{0};    // a claim from this generation may take over from it
     Point newest_committed = 0;    // even if it is gone again
+    std::uint64_t replica = 0;     // the guest that runs beside the peer's; 0: none
+    Point replica_point = 0;       // of the last one, even if it is gone again
+    std::uint64_t ran = 0;         // the checkpoint that it is of
   };
   [[nodiscard]] std::optional<Point> copy_point(std::size_t host) const;
   [[nodiscard]] bool owns(std::size_t host) const {

@@ -37,10 +37,10 @@ struct Message {
   wire::Kind kind = wire::Kind::invalid;
   Generation generation;
   Epoch epoch;
-  bool flag = false;                              // goodbye: the guest ends; guest_ended: by itself
+  bool flag = false;  // goodbye: the guest ends; guest_ended: by itself; mode: colo
   wire::GuestHere guest = wire::GuestHere::none;  // alive
   std::shared_ptr<const Greeting> greeting;
-  Bytes frame;  // on a bulk lane, instead of all these
+  Bytes frame;  // on a bulk lane, instead of all these; packets, flows: what they carry
 };
 
 class Lane : public std::enable_shared_from_this<Lane> {

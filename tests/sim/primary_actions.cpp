@@ -303,9 +303,4 @@ void PrimarySide::execute(const primary::BecomeSecondary&) { engine_.becomes_sec
 
 void PrimarySide::execute(const primary::Exit&) { engine_.exit(); }
 
-// Nothing gives these out before a mode is configured or set.
-void PrimarySide::execute(const primary::StartComparing&) { COLO_CHECK(!"COLO mode"); }
-void PrimarySide::execute(const primary::StopComparing&) { COLO_CHECK(!"COLO mode"); }
-void PrimarySide::execute(const primary::TellMode&) { COLO_CHECK(!"COLO mode"); }
-
 }  // namespace colo::sim

@@ -70,6 +70,7 @@ void PrimarySide::on_frame(primary::Session number, const Message& message) {
     case wire::Kind::alive:
       return peer_says(message.generation, message.guest);
     case wire::Kind::committed:
+      if (stood_still(number)) return;
       return feed(primary::CommitAcknowledged{number, message.generation, message.epoch});
     case wire::Kind::goodbye:
       return lose(number, {"left", "the peer left", ""}, true);
@@ -90,6 +91,7 @@ void PrimarySide::on_word(primary::Session number, const Message& message) {
     case wire::Kind::took_over:
       return feed(primary::PeerTookOver{number});
     default:
+      if (on_replica_word(number, message)) return;
       return lose(number, {"unexpected-frame", "a frame that has no place here", ""}, false);
   }
 }

@@ -79,12 +79,13 @@ PrimarySession* PrimarySide::session(primary::Session number) {
   return session_ && session_->number == number ? session_.get() : nullptr;
 }
 
-void PrimarySide::send(wire::Kind kind, Epoch epoch, bool flag) {
+void PrimarySide::send(wire::Kind kind, Epoch epoch, bool flag, Bytes frame) {
   Message message;
   message.kind = kind;
   message.generation = core_.generation();
   message.epoch = epoch;
   message.flag = flag;
+  message.frame = std::move(frame);
   if (kind == wire::Kind::alive) message.guest = guest_here();
   session_->lane->send(engine_.host, std::move(message));
 }

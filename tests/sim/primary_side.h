@@ -23,6 +23,7 @@ struct PrimarySession {
   std::unique_ptr<primary::FrameSink> sink;
   std::unique_ptr<primary::Capturer> capturer;
   std::unique_ptr<heartbeat::Detector> detector;
+  bool compares = false;
 };
 
 class PrimarySide {
@@ -38,6 +39,9 @@ class PrimarySide {
   void stalled(Instant from, Instant now);
   void beat(Instant now);
   void guest_ended(bool by_guest);
+  void epoch_began(Epoch tag, const Bytes& flows);
+  void inbound(Epoch tag, const Bytes& frame);
+  void checkpoint_wanted(Epoch tag, primary::CheckpointReason reason);
   void leave() { left_ = true; }
   void end();  // the process ends
   [[nodiscard]] const primary::Core& core() const { return core_; }
@@ -51,10 +55,12 @@ class PrimarySide {
   void on_attach(const std::shared_ptr<Lane>& lane, const wire::Token& token);
   void on_frame(primary::Session number, const Message& message);
   void on_word(primary::Session number, const Message& message);
+  bool on_replica_word(primary::Session number, const Message& message);
+  bool stood_still(primary::Session number);
   void lose(primary::Session number, const Error& error, bool certain);
   void lane_ended(primary::Session number, bool certain);
   void bulk_ended(primary::Session number, bool certain);
-  void send(wire::Kind kind, Epoch epoch, bool flag = false);
+  void send(wire::Kind kind, Epoch epoch, bool flag = false, Bytes frame = {});
   void peer_says(Generation generation, wire::GuestHere guest);
   void run_capture(primary::Session number, Epoch epoch, bool begins_hold, bool stays);
   void captured(primary::Session number, Epoch epoch, const Result<void>& outcome);
@@ -84,7 +90,6 @@ class PrimarySide {
   void execute(const primary::TellCancel& action);
   void execute(const primary::BecomeSecondary& action);
   void execute(const primary::Exit& action);
-  // COLO mode, which no configuration offers yet.
   void execute(const primary::StartComparing& action);
   void execute(const primary::StopComparing& action);
   void execute(const primary::TellMode& action);

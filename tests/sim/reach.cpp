@@ -47,6 +47,21 @@ constexpr std::array<const char*, mark_count> mark_names{
     "switchover done",
     "switchover cancelled",
     "guest went on while its claim was unanswered",
+    "frame released by comparison",
+    "a guest went its own way",
+    "a replica ran",
+    "a replica was lost",
+    "a replica did not run",
+    "a replica fell behind",
+    "a replica hung",
+    "a replica asked for a checkpoint",
+    "a replica waited at its limit",
+    "a replica was taken over",
+    "a survivor of COLO was protected again",
+    "mode changed",
+    "kept checkpoint that was run",
+    "news were dropped after a standstill",
+    "a client's answer waited for the replica",
 };
 
 }  // namespace

@@ -53,6 +53,21 @@ enum class Mark : std::uint8_t {
   switched_over,
   switchover_cancelled,
   guest_resumed_unanswered,
+  frame_released_by_comparison,
+  guest_differs,
+  replica_ran,
+  replica_lost,
+  replica_failed,
+  replica_behind,
+  replica_hung,
+  replica_asked,
+  replica_at_its_limit,
+  replica_taken_over,
+  replica_protected,
+  mode_changed,
+  kept_but_ran,
+  host_stood_still,
+  answer_waits,
   count
 };
 inline constexpr std::size_t mark_count = static_cast<std::size_t>(Mark::count);

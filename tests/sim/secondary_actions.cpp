@@ -15,6 +15,16 @@ void SecondarySide::execute(const secondary::Commit& action) {
   }
   world_.judge.committed(engine_.host, checkpoint_of(*cache_->device_state()), core_.generation());
   committed_in_ = core_.generation();
+  ran_ = Epoch{0};
+  // One that is on its way is waited for before this checkpoint is run.
+  committed_flows_.reset();
+  auto& tables = session_->tables;
+  if (const auto table = tables.find(action.epoch); table != tables.end()) {
+    committed_flows_ = std::move(table->second);
+  } else if (!table_is_due(action.epoch)) {
+    committed_flows_ = Bytes();
+  }
+  tables.erase(tables.begin(), tables.upper_bound(action.epoch));
 }
 
 void SecondarySide::execute(const secondary::Acknowledge& action) {
@@ -74,12 +84,14 @@ void SecondarySide::execute(const secondary::EndSession& action) {
 
 void SecondarySide::execute(const secondary::Forget&) {
   cache_.reset();
+  committed_flows_.reset();
   world_.judge.forgotten(engine_.host);
 }
 
-void SecondarySide::execute(const secondary::PrepareStandby&) {
+void SecondarySide::execute(const secondary::PrepareStandby& action) {
   memory_.set(nullptr);
-  engine_.guest_worker.post(world_.settings.standby_takes, [this, old = std::move(standby_)] {
+  engine_.guest_worker.post(world_.settings.standby_takes, [this, own_copies = action.replica,
+                                                            old = std::move(standby_)] {
     if (old) old->kill();
     auto& fails = world_.ails(engine_.host).standbys;
     if (fails > 0) {
@@ -87,7 +99,7 @@ void SecondarySide::execute(const secondary::PrepareStandby&) {
       feed(secondary::StandbyFailed{{"standby-failed", "QEMU did not start", ""}});
       return;
     }
-    standby_ = SimGuest::standby(world_, engine_.host, engine_.ram);
+    standby_ = SimGuest::standby(world_, engine_.host, engine_.ram, own_copies);
     memory_.set(standby_);
     mark_process_memory_diverged();
     feed(secondary::StandbyReady{});
@@ -130,9 +142,10 @@ void SecondarySide::execute(const secondary::ReleaseResources&) {
   engine_.release([this] { feed(secondary::Released{}); });
 }
 
-void SecondarySide::execute(const secondary::Run&) {
-  standby_busy_ = true;
+void SecondarySide::execute(const secondary::Run& action) {
   run_ordered_ = true;
+  if (action.replica) return run_replica();
+  standby_busy_ = true;
   engine_.guest_worker.post(std::chrono::milliseconds(1), [this, standby = standby_] {
     standby_busy_ = false;
     Result<void> runs = fail("no-standby", "the standby guest ended");
@@ -150,10 +163,22 @@ void SecondarySide::execute(const secondary::Run&) {
     }
     // The guest writes to this memory from now on: what was kept of its past is none any more.
     cache_.reset();
-    engine_.gate.open(standby);
-    engine_.gate.release_all();
+    live_ = standby;
+    open_gate(standby);
     feed(secondary::GuestRuns{});
   });
+}
+
+// A guest that was a replica before, on another host, has connections that go on being rewritten.
+void SecondarySide::open_gate(const std::shared_ptr<SimGuest>& guest) {
+  const Bytes flows = committed_flows_.value_or(Bytes());
+  if (!flows.empty() &&
+      engine_.gate.open_replica(core_.committed().next(), guest, flows).has_value()) {
+    engine_.gate.take_over();
+    return;
+  }
+  engine_.gate.open(guest);
+  engine_.gate.release_all();
 }
 
 void SecondarySide::execute(const secondary::TellLoaded& action) {
@@ -169,6 +194,7 @@ void SecondarySide::execute(const secondary::TellTookOver& action) {
 }
 
 void SecondarySide::execute(const secondary::EndGuest&) {
+  drop_replica();
   memory_.set(nullptr);
   engine_.gate.close();
   engine_.guest_worker.post({}, [standby = std::move(standby_)] {
@@ -192,12 +218,5 @@ void SecondarySide::mutant_flushes(const wire::Frame& frame) {
 }
 
 void SecondarySide::execute(const secondary::Exit&) { engine_.exit(); }
-
-// Nothing gives these out before a mode is configured or set.
-void SecondarySide::execute(const secondary::RunReplica&) { COLO_CHECK(!"COLO mode"); }
-void SecondarySide::execute(const secondary::EndReplica&) { COLO_CHECK(!"COLO mode"); }
-void SecondarySide::execute(const secondary::HoldReplica&) { COLO_CHECK(!"COLO mode"); }
-void SecondarySide::execute(const secondary::TellReplicaRuns&) { COLO_CHECK(!"COLO mode"); }
-void SecondarySide::execute(const secondary::TellReplicaLost&) { COLO_CHECK(!"COLO mode"); }
 
 }  // namespace colo::sim

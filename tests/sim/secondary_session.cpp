@@ -100,6 +100,7 @@ void SecondarySide::on_word(secondary::Session number, const Message& message) {
     case wire::Kind::cancel:
       return feed(secondary::CancelAsked{number, "the primary cancelled"});
     default:
+      if (on_replica_word(number, message)) return;
       suspect(number, {"unexpected-frame", "a frame that has no place here", ""}, true);
   }
 }
@@ -134,6 +135,7 @@ void SecondarySide::on_bulk(secondary::Session number, const std::shared_ptr<Lan
   session_->detector = std::make_unique<heartbeat::Detector>(
       world_.settings.detector, world_.settings.heartbeat_links + 1, engine_.local_now());
   engine_.peer_run(session_->peer_run);
+  engine_.gate.forget_inbound();
   // Before the cache is touched: the core may want this session no more, or a new cache.
   feed(secondary::Joined{number, host_names[other(engine_.host)], session_->generation,
                          session_->base});
@@ -145,6 +147,7 @@ void SecondarySide::on_bulk(secondary::Session number, const std::shared_ptr<Lan
   session_->decoder = std::make_unique<wire::FrameDecoder>();
   lane->start(engine_.host, {[this, number](Message& message) { on_bulk_frame(number, message); },
                              [this, number](bool) { bulk_ended(number); }});
+  for (secondary::ModeTold& told : std::exchange(session_->early, {})) mode_told(told);
 }
 
 void SecondarySide::new_cache() {
@@ -187,6 +190,10 @@ void SecondarySide::on_bulk_frame(secondary::Session number, Message& message) {
 void SecondarySide::staged(secondary::Session number, Epoch epoch) {
   if (!current(number)) return;
   alive(world_.settings.heartbeat_links);
+  if (table_is_due(epoch) && !session_->tables.contains(epoch)) {
+    session_->staged = epoch;  // no checkpoint of that guest without it
+    return;
+  }
   feed(secondary::StagedComplete{number, epoch});
 }
 
@@ -250,6 +257,7 @@ void SecondarySide::suspect(secondary::Session number, const Error& error, bool 
 void SecondarySide::drop_session(Parting parting) {
   ++dials_;
   if (!session_) return;
+  hold_replica();
   if (session_->bulk) session_->bulk->abort(engine_.host);
   if (cache_) cache_->end_session();
   if (!session_->closed) {
@@ -258,6 +266,7 @@ void SecondarySide::drop_session(Parting parting) {
   }
   session_->lane->close(engine_.host);
   session_.reset();
+  start_replica();  // one that waits for a table waits in vain
 }
 
 }  // namespace colo::sim

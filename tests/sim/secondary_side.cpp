@@ -9,7 +9,7 @@ namespace colo::sim {
 
 namespace {
 
-constexpr int spins_max = 100;
+constexpr int ticks_at_once_max = 100;
 
 }  // namespace
 
@@ -41,7 +41,8 @@ SecondarySide::SecondarySide(Engine& engine, std::optional<KeptCache> kept)
   lineage_ = kept->lineage;
   committed_in_ = kept->kept.generation;
   engine_.ram = std::move(kept->ram);
-  if (kept->kept.epoch != Epoch{0}) {
+  if (kept->ran) ran_ = kept->kept.epoch;
+  if (kept->kept.epoch != Epoch{0} && !kept->ran) {
     world_.judge.committed(engine_.host, checkpoint_of(*cache_->device_state()), committed_in_);
   }
 }
@@ -58,7 +59,10 @@ void SecondarySide::feed(secondary::Event event) {
     events_.pop_front();
     std::vector<secondary::Action> actions;
     const auto before = world_.tracing() ? std::optional(core_.state()) : std::nullopt;
+    const bool took = core_.keeps() == secondary::Keeps::takeable;
     core_.step(next, engine_.local_now(), actions);
+    // It says itself that nobody goes on from here: that must not have been the last copy.
+    if (took && core_.keeps() == secondary::Keeps::base) world_.judge.forgotten(engine_.host);
     world_.stepped(engine_.host, core_, next, before, actions);
     for (const secondary::Action& action : actions) {
       std::visit([this](const auto& known) { execute(known); }, action);
@@ -89,7 +93,7 @@ void SecondarySide::arm() {
     const auto next = core_.deadline();
     if (engine_.dead() || !next || *next > engine_.local_now()) {
       spins_ = 0;
-    } else if (++spins_ > spins_max) {
+    } else if (++spins_ > ticks_at_once_max) {
       world_.judge.broken("spin", "a secondary asks for a Tick at once, for ever");
       left_ = true;
     }
@@ -97,20 +101,22 @@ void SecondarySide::arm() {
 }
 
 void SecondarySide::become_primary() {
-  if (!standby_) return;  // done: the sides are swapped in the next turn
+  if (!live_) return;  // done: the sides are swapped in the next turn
   memory_.set(nullptr);
   cache_.reset();
   world_.reach.mark(Mark::takeover_ran);
-  engine_.takes_over(std::move(standby_), core_.generation(),
-                     std::get<secondary::Live>(core_.state()).cause);
+  if (standby_ && standby_ != live_) standby_->kill();
   standby_.reset();
+  engine_.takes_over(std::move(live_), core_.generation(),
+                     std::get<secondary::Live>(core_.state()).cause);
 }
 
-void SecondarySide::send(wire::Kind kind, Epoch epoch) {
+void SecondarySide::send(wire::Kind kind, Epoch epoch, Bytes frame) {
   Message message;
   message.kind = kind;
   message.generation = core_.generation();
   message.epoch = epoch;
+  message.frame = std::move(frame);
   session_->lane->send(engine_.host, std::move(message));
 }
 
@@ -157,6 +163,9 @@ void SecondarySide::beat(Instant now) {
 }
 
 void SecondarySide::standby_ended(const SimGuest& guest) {
+  if (replica_ && replica_->guest.get() == &guest) {
+    return lose_replica({"replica-ended", "QEMU was killed", ""});
+  }
   if (standby_.get() != &guest || standby_busy_) return;
   feed(secondary::StandbyFailed{{"standby-ended", "QEMU was killed", ""}});
 }
@@ -188,6 +197,7 @@ void SecondarySide::keep() {
   kept.lineage_run = lineage_run_;
   kept.lineage = lineage_;
   kept.ram = engine_.ram;
+  kept.ran = ran_ != Epoch{0} && ran_ == kept.kept.epoch;
   world_.keep(engine_.host, std::move(kept));
 }
 

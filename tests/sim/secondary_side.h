@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 
 #include "cache/cache.h"
@@ -31,6 +32,26 @@ struct SecondarySession {
   bool welcomed = false;
   bool suspected = false;
   bool closed = false;
+  // COLO mode: words that came before this side heard that it joined; tables of rewritten
+  // connections, by checkpoint; one that is whole but for its table.
+  std::vector<secondary::ModeTold> early;
+  std::map<Epoch, Bytes> tables;
+  std::optional<Epoch> staged;
+  std::optional<Epoch> run_from;
+  bool tables_come = false;
+};
+
+// A guest that runs beside the primary's.
+struct RunningReplica {
+  std::shared_ptr<SimGuest> guest;
+  Epoch epoch;
+  bool told = false;   // to run
+  bool runs = false;   // it answered so
+  bool held = false;   // it says nothing more to the primary
+  bool taken = false;  // Run answers for it
+  bool asked = false;
+  bool paused = false;
+  std::optional<Instant> hangs_since;
 };
 
 // Where a flush writes: the standby's memory, as secondary::GuestMemory, with a write that can
@@ -56,6 +77,9 @@ class SecondarySide {
   void stalled(Instant from, Instant now);
   void beat(Instant now);
   void standby_ended(const SimGuest& guest);
+  void replica_sent(Epoch tag, const Bytes& frame);
+  void ask_for_checkpoint(Epoch tag);
+  void replica_behind();
   void leave() { left_ = true; }
   void end();
   // Planted bugs: acknowledges what is not verified; writes what is only staged.
@@ -63,6 +87,9 @@ class SecondarySide {
   void mutant_flushes(const wire::Frame& frame);
   [[nodiscard]] const secondary::Core& core() const { return core_; }
   [[nodiscard]] std::shared_ptr<SimGuest> standby() const { return standby_; }
+  [[nodiscard]] std::shared_ptr<SimGuest> replica() const {
+    return replica_ ? replica_->guest : nullptr;
+  }
 
  private:
   void arm();
@@ -87,7 +114,7 @@ class SecondarySide {
   void refused_by_peer();
   enum class Parting { silent, goodbye, returns };
   void drop_session(Parting parting);
-  void send(wire::Kind kind, Epoch epoch);
+  void send(wire::Kind kind, Epoch epoch, Bytes frame = {});
   [[nodiscard]] bool current(secondary::Session number) const {
     return session_ && session_->number == number;
   }
@@ -110,13 +137,31 @@ class SecondarySide {
   void execute(const secondary::TellTookOver& action);
   void execute(const secondary::EndGuest& action);
   void execute(const secondary::Exit& action);
-  // COLO mode, which no configuration offers yet.
   void execute(const secondary::RunReplica& action);
   void execute(const secondary::EndReplica& action);
   void execute(const secondary::HoldReplica& action);
   void execute(const secondary::TellReplicaRuns& action);
   void execute(const secondary::TellReplicaLost& action);
   void mark_process_memory_diverged();
+
+  bool on_replica_word(secondary::Session number, const Message& message);
+  void on_flows(secondary::Session number, const Message& message);
+  [[nodiscard]] bool table_is_due(Epoch checkpoint) const;
+  void mode_told(const secondary::ModeTold& told);
+  void start_replica();
+  void replica_resumed(const std::shared_ptr<SimGuest>& guest, const Result<void>& runs);
+  void replica_failed(const Error& error);
+  void drop_replica(std::function<void()> ended = nullptr);
+  void lose_replica(const Error& error);
+  void look_at_replica();
+  void bound_replica();
+  void hold_replica();
+  void run_replica();
+  std::shared_ptr<SimGuest> mutant_goes_back();
+  void open_gate(const std::shared_ptr<SimGuest>& guest);
+  [[nodiscard]] bool is_replica(const std::shared_ptr<SimGuest>& guest) const {
+    return replica_ && replica_->guest == guest;
+  }
 
   Engine& engine_;
   World& world_;
@@ -131,6 +176,10 @@ class SecondarySide {
   bool offers_ = true;         // false after a cache that was too small
   bool standby_busy_ = false;  // a load or a run is under way, and answers for its standby
   bool flush_runs_ = false;
+  std::unique_ptr<RunningReplica> replica_;
+  std::shared_ptr<SimGuest> live_;
+  std::optional<Bytes> committed_flows_;  // empty until the table of committed() is here
+  Epoch ran_{0};                          // no other replica of that checkpoint may run
   bool run_ordered_ = false;  // the guest may run: what is kept of its past counts no more
   std::unique_ptr<SecondarySession> session_;
   std::uint64_t dials_ = 0;  // the number of the valid dial

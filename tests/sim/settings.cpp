@@ -33,6 +33,26 @@ void draw_cores(Random& random, Settings& settings) {
   secondary.load_attempts = static_cast<std::uint32_t>(random.between(1, 3));
 }
 
+void draw_colo(Random& random, Settings& settings) {
+  using primary::Mode;
+  auto& primary = settings.primary;
+  primary.mode = random.pick(
+      std::array{Mode::periodic, Mode::periodic, Mode::colo, Mode::colo, Mode::automatic});
+  primary.min_interval = ms(random.pick(std::array{5, 20, 100}));
+  primary.max_interval = ms(random.pick(std::array{150, 500, 3000}));
+  primary.short_lives = static_cast<std::uint32_t>(random.between(1, 4));
+  primary.hold_first = ms(random.pick(std::array{100, 500}));
+  primary.hold_max = ms(random.pick(std::array{500, 2000}));
+  settings.secondary.replica_attempts = static_cast<std::uint32_t>(random.between(1, 2));
+  settings.compare.silence = ms(random.pick(std::array{30, 100, 300}));
+  if (random.chance(100)) settings.compare.held_per_flow = settings.compare.held = {4, 4096};
+  if (random.chance(100)) settings.compare.surplus_per_flow = settings.compare.surplus = {4, 4096};
+  settings.differs = random.pick(std::array{0U, 0U, 3U, 20U, 200U});
+  settings.inbox = random.chance(800) ? 64 : 6;
+  settings.diverged_limit = random.pick(std::array<std::uint64_t, 4>{4, 8, 100, 100});
+  settings.behind = ms(random.pick(std::array{100, 500}));
+}
+
 void draw_network(Random& random, Settings& settings) {
   settings.heartbeat_links = static_cast<std::size_t>(random.between(1, 3));
   settings.shared_path = random.chance(500);
@@ -83,6 +103,7 @@ Settings draw_settings(Random& random) {
   settings.secondary.lost_after = settings.detector.lost_after;
   settings.hook_takes = ms(random.pick(std::array{0, 3, 80}));
   settings.keeps_cache = random.chance(500);
+  draw_colo(random, settings);
   settings.safety = random.between(Duration(milliseconds(800)), Duration(milliseconds(5000)));
   return settings;
 }

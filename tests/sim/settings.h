@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/types.h"
+#include "compare/comparator.h"
 #include "compare/hold_queue.h"
 #include "heartbeat/detector.h"
 #include "primary/core.h"
@@ -21,16 +22,20 @@ enum class Mutation {
   both_claims_won,
   resume_forgets_unacknowledged,
   base_taken_over_from,
+  replica_writes_the_checkpoint,
+  takeover_goes_back_to_the_checkpoint,
 };
-inline constexpr std::array<const char*, 9> mutation_names{"none",
-                                                           "release-before-commit",
-                                                           "flush-while-staged",
-                                                           "takeover-without-claim",
-                                                           "forgotten-zero-page",
-                                                           "acknowledge-before-verify",
-                                                           "both-claims-won",
-                                                           "resume-forgets-unacknowledged",
-                                                           "base-taken-over-from"};
+inline constexpr std::array<const char*, 11> mutation_names{"none",
+                                                            "release-before-commit",
+                                                            "flush-while-staged",
+                                                            "takeover-without-claim",
+                                                            "forgotten-zero-page",
+                                                            "acknowledge-before-verify",
+                                                            "both-claims-won",
+                                                            "resume-forgets-unacknowledged",
+                                                            "base-taken-over-from",
+                                                            "replica-writes-the-checkpoint",
+                                                            "takeover-goes-back-to-the-checkpoint"};
 
 struct PathSettings {
   Duration delay{};
@@ -44,6 +49,7 @@ struct Settings {
   secondary::CoreConfig secondary;
   heartbeat::DetectorConfig detector;
   compare::HoldLimits hold;
+  compare::ComparatorLimits compare;
   std::uint64_t staged_pages = 1024;
   Duration stream_timeout{};
   Duration handshake_timeout{};
@@ -60,7 +66,11 @@ struct Settings {
   Duration load_takes{};
   Duration standby_takes{};
   Duration hook_takes{};
-  bool keeps_cache = false;  // in shared memory: it outlives the secondary's engine
+  bool keeps_cache = false;          // in shared memory: it outlives the secondary's engine
+  unsigned differs = 0;              // per mille, of what a guest is told: it goes its own way
+  std::size_t inbox = 64;            // frames that may wait for a replica
+  std::uint64_t diverged_limit = 0;  // pages that a replica may write
+  Duration behind{};                 // how long a replica may hang
   Duration pause_max = std::chrono::milliseconds(500);
   Duration safety{};  // how long faults are put; then everything heals
 

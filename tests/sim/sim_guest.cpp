@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/page.h"
+#include "tests/sim/frames.h"
 #include "tests/sim/world.h"
 
 namespace colo::sim {
@@ -14,6 +15,8 @@ namespace {
 constexpr std::byte garbage{0xee};  // whatever a fresh process holds in the memory that lives in it
 constexpr std::size_t device_bytes = 40;
 constexpr std::size_t outbox_max = 6;  // then the guest waits with what it would send
+constexpr std::size_t inbox_max = 64;
+constexpr int frames_per_step = 3;
 
 using Page = std::array<std::byte, page_bytes>;
 
@@ -61,7 +64,8 @@ SimGuest::SimGuest(World& world, std::size_t host, Ram ram)
       number_(world.fresh_number()),
       ram_(std::move(ram)),
       video_(video_pages * page_bytes),
-      dirty_(guest::no_pages(guest_identity().layout)) {}
+      dirty_(guest::no_pages(guest_identity().layout)),
+      pace_(world.settings.guest_step) {}
 
 std::shared_ptr<SimGuest> SimGuest::boot(World& world, std::size_t host, Ram ram) {
   std::shared_ptr<SimGuest> made(new SimGuest(world, host, std::move(ram)));
@@ -72,8 +76,11 @@ std::shared_ptr<SimGuest> SimGuest::boot(World& world, std::size_t host, Ram ram
   return made;
 }
 
-std::shared_ptr<SimGuest> SimGuest::standby(World& world, std::size_t host, Ram ram) {
+std::shared_ptr<SimGuest> SimGuest::standby(World& world, std::size_t host, Ram ram,
+                                            bool own_copies) {
   std::shared_ptr<SimGuest> made(new SimGuest(world, host, std::move(ram)));
+  made->own_copies_ = own_copies;
+  made->pace_ = world.settings.guest_step * world.guest_random.pick(std::array{1, 2, 2, 4}) / 2;
   std::memset(made->video_.data(), static_cast<int>(garbage), made->video_.size());
   made->standby_ = true;
   world.track(host, made);
@@ -85,7 +92,12 @@ SimGuest::~SimGuest() { kill(); }
 void SimGuest::kill() {
   if (ended_) return;
   ended_ = true;
-  if (live_) world_.judge.guest_gone(host_, number_);
+  if (live_ || replica_) world_.judge.guest_gone(host_, number_);
+}
+
+void SimGuest::hang() {
+  hangs_ = true;
+  world_.judge.guest_gone(host_, number_);
 }
 
 MutableBytes SimGuest::page_bytes_of(std::size_t page) {
@@ -129,17 +141,35 @@ Result<std::optional<guest::Standstill>> SimGuest::resume() {
     world_.reach.mark(Mark::resume_failed);
     return fail("resume-failed", "the guest did not go on");
   }
-  live_ = true;
+  if (std::exchange(own_copies_, false) &&
+      world_.mutation != Mutation::replica_writes_the_checkpoint) {
+    ram_ = std::make_shared<Bytes>(*ram_);
+  }
   running_ = true;
-  world_.judge.runs(host_, number_, point_);
+  if (replica_) {
+    world_.judge.replica_runs(host_, number_, point_);
+  } else {
+    live_ = true;
+    world_.judge.runs(host_, number_, point_);
+  }
   schedule_step();
   return std::optional<guest::Standstill>(guest::Standstill{});
+}
+
+Result<void> SimGuest::take_over() {
+  if (ended_) return fail("guest-ended", "the guest's process has ended");
+  if (hangs_) return fail("guest-hangs", "the guest's process does not answer");
+  replica_ = false;
+  live_ = running_ = true;
+  world_.judge.runs(host_, number_, point_);
+  schedule_step();
+  return {};
 }
 
 void SimGuest::schedule_step() {
   if (stepping_) return;
   stepping_ = true;
-  world_.queue.after(world_.settings.guest_step, no_process, [weak = weak_from_this()] {
+  world_.queue.after(pace_, no_process, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self) return;
     self->stepping_ = false;
@@ -149,27 +179,47 @@ void SimGuest::schedule_step() {
   });
 }
 
+bool SimGuest::receive(Bytes frame) {
+  if (inbox_.size() >= inbox_max && !replica_) return false;
+  inbox_.push_back(std::move(frame));
+  return true;
+}
+
+void SimGuest::write(std::size_t page, Point version) {
+  versions_[page] = version;
+  fill(page_bytes_of(page), version);
+  const PageId id = id_of(page);
+  dirty_[id.region].set(id.page);
+  own_pages_.set(page);
+}
+
 void SimGuest::step() {
-  if (outbox_.size() >= outbox_max) {  // it waits until its frames are read
-    world_.guest_sent(host_, *this);
-    return;
-  }
+  if (hangs_) return;
   Random& random = world_.guest_random;
-  point_ = world_.story.next(point_);
+  if (outbox_.size() < outbox_max) {  // else it waits until its frames are read
+    if (inbox_.empty()) write(random.below(all_pages), world_.idle_version());
+    for (int i = 0; i < frames_per_step && !inbox_.empty(); ++i) {
+      take(inbox_.front());
+      inbox_.pop_front();
+    }
+  }
+  if (!outbox_.empty()) world_.guest_sent(host_, *this);
+}
+
+// What follows is drawn from the point that it comes to: the same on both hosts.
+void SimGuest::take(const Bytes& frame) {
+  const bool differs = world_.guest_random.chance(world_.settings.differs);
+  if (differs) world_.reach.mark(Mark::guest_differs);
+  point_ = differs ? world_.story.next(point_) : world_.story.child(point_, told_by(frame));
+  Random random(point_, 7);
   const int writes = random.between(1, 2);
   for (int i = 0; i < writes; ++i) {
     const std::size_t page = random.below(all_pages);
     // Pages become zero and come back: a zero page that is forgotten shows at the next load.
-    const Point version = random.chance(300) ? 0 : point_;
-    versions_[page] = version;
-    fill(page_bytes_of(page), version);
-    const PageId id = id_of(page);
-    dirty_[id.region].set(id.page);
+    write(page, random.chance(300) ? 0 : point_);
   }
   world_.judge.steps(host_, number_, point_);
-  if (!random.chance(700)) return;
-  outbox_.push_back(point_);
-  world_.guest_sent(host_, *this);
+  if (random.chance(700)) outbox_.push_back(word_frame(point_));
 }
 
 // --- memory --------------------------------------------------------------------------------------

@@ -2,11 +2,16 @@
 // state that names the checkpoint, and frames that each carry a point of its story. Memory is real
 // (4 KiB pages), so that capturing, staging and flushing are the product's own code.
 //
+// What it becomes, writes and says follows from what it was told, in that order, and from nothing
+// else: so a replica that is told the same says the same, at its own pace. Two things are its own:
+// now and then it goes another way, and while nothing comes it writes pages that say nothing.
+//
 // A page's bytes follow from the point at which it was written, so that the judge can keep what a
 // checkpoint is as ten numbers and still compare all bytes at a load.
 // Threads: none.
 #pragma once
 
+#include <bitset>
 #include <deque>
 #include <memory>
 
@@ -26,7 +31,9 @@ using Ram = std::shared_ptr<Bytes>;
 class SimGuest final : public guest::Guest, public std::enable_shared_from_this<SimGuest> {
  public:
   static std::shared_ptr<SimGuest> boot(World& world, std::size_t host, Ram ram);
-  static std::shared_ptr<SimGuest> standby(World& world, std::size_t host, Ram ram);
+  // own_copies: what it writes once it runs stays its own, and `ram` keeps what it was loaded from.
+  static std::shared_ptr<SimGuest> standby(World& world, std::size_t host, Ram ram,
+                                           bool own_copies);
   ~SimGuest() override;
 
   [[nodiscard]] const guest::Identity& identity() const override { return guest_identity(); }
@@ -50,17 +57,32 @@ class SimGuest final : public guest::Guest, public std::enable_shared_from_this<
   [[nodiscard]] bool ended() const { return ended_; }
   [[nodiscard]] bool running() const { return running_ && !ended_; }
   [[nodiscard]] bool live() const { return live_ && !ended_; }
+  [[nodiscard]] bool replica() const { return replica_ && !ended_; }
   [[nodiscard]] Point point() const { return point_; }
-  // One step of its story: writes some pages, some of them back to zero, and often sends a frame.
+  // The replica becomes the guest.
+  Result<void> take_over();
+  // It does nothing any more, and does not end.
+  void hang();
+  [[nodiscard]] bool hangs() const { return hangs_; }
+  [[nodiscard]] std::uint64_t own_pages() const { return own_pages_.count(); }
+  // A frame for it. False: it has no room for more.
+  bool receive(Bytes frame);
+  [[nodiscard]] std::size_t waiting() const { return inbox_.size(); }
+  // One step of its story: takes what was received, writes some pages, some of them back to zero,
+  // and often sends a frame.
   void step();
+  // Resumed by RunReplica: it runs, and is not the guest.
+  void become_replica() { replica_ = true; }
   // The resume that ends the next capture leaves it stopped.
   void stay_at_resume(bool stays) { stays_ = stays; }
   // What it has sent and nobody has read yet.
-  std::deque<Point>& outbox() { return outbox_; }
+  std::deque<Bytes>& outbox() { return outbox_; }
 
  private:
   SimGuest(World& world, std::size_t host, Ram ram);
   void schedule_step();
+  void take(const Bytes& frame);
+  void write(std::size_t page, Point version);
   [[nodiscard]] MutableBytes page_bytes_of(std::size_t page);
   [[nodiscard]] Versions memory_now();
 
@@ -79,8 +101,14 @@ class SimGuest final : public guest::Guest, public std::enable_shared_from_this<
   bool ended_ = false;
   bool stepping_ = false;
   bool stays_ = false;
+  bool own_copies_ = false;
+  bool replica_ = false;
+  bool hangs_ = false;
+  Duration pace_{};
+  std::bitset<all_pages> own_pages_;
   Point point_ = 0;
-  std::deque<Point> outbox_;
+  std::deque<Bytes> inbox_;
+  std::deque<Bytes> outbox_;
 };
 
 }  // namespace colo::sim

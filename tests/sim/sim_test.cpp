@@ -87,7 +87,10 @@ INSTANTIATE_TEST_SUITE_P(Planted, Canaries,
                                            Canary{Mutation::acknowledge_before_verify, "1"},
                                            Canary{Mutation::both_claims_won, "14"},
                                            Canary{Mutation::resume_forgets_unacknowledged, "2"},
-                                           Canary{Mutation::base_taken_over_from, "13"}),
+                                           Canary{Mutation::base_taken_over_from, "13"},
+                                           Canary{Mutation::replica_writes_the_checkpoint, "2"},
+                                           Canary{Mutation::takeover_goes_back_to_the_checkpoint,
+                                                  "1"}),
                          [](const auto& of) {
                            std::string name =
                                mutation_names[static_cast<std::size_t>(of.param.mutation)];

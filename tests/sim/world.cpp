@@ -1,5 +1,6 @@
 #include "tests/sim/world.h"
 
+#include "tests/sim/frames.h"
 #include "tests/sim/names.h"
 
 namespace colo::sim {
@@ -91,6 +92,7 @@ void World::run() {
     queue.after(world_random.between(Duration{}, Duration(milliseconds(50))), no_process,
                 [this, host] { start_engine(host); });
   }
+  tick();
   for (std::size_t i = 0; i < plan_.size(); ++i) {
     if ((options.faults >> i & 1U) == 0 || plan_[i].action != 0) continue;
     queue.after(plan_[i].at, no_process, [this, i] { strike(plan_[i]); });
@@ -112,6 +114,18 @@ void World::run() {
   }
   reach.schedule(queue.steps(), queue.now() - begin);
   mix(queue.steps());
+}
+
+// What a client sends reaches every host, as on one Ethernet; who has the guest takes it.
+void World::tick() {
+  queue.after(settings.guest_step, no_process, [this] { tick(); });
+  const std::uint64_t number = ++ticks_;
+  for (std::size_t host = 0; host < 2; ++host) {
+    Engine* there = engine(host);
+    if (!powered(host) || there == nullptr || there->dead()) continue;
+    queue.after({}, static_cast<int>(host),
+                [there, number] { there->gate.outside(tick_frame(number)); });
+  }
 }
 
 bool World::one_runs() const { return judge.running(0) != judge.running(1); }
@@ -180,7 +194,7 @@ void World::guest_sent(std::size_t host, const SimGuest& guest) {
   Engine* there = engine(host);
   if (there == nullptr || there->dead() || queue.frozen(static_cast<int>(host))) return;
   if (guest_random.chance(200)) return;  // read a little later
-  if (there->guest().get() == &guest && there->gate.read()) {
+  if (there->gate.is_inside(guest) && there->gate.read()) {
     queue.after({}, static_cast<int>(host), [there] { there->output_full(); });
   }
 }

@@ -37,6 +37,7 @@ struct Ailments {
 // What a secondary's cache in shared memory leaves to the next run of its engine.
 struct KeptCache {
   secondary::Kept kept;
+  bool ran = false;  // as a replica: there may be no other one of it
   std::shared_ptr<cache::Cache> cache;
   std::string lineage_run;
   wire::Token lineage{};
@@ -98,6 +99,8 @@ class World {
   void acted(std::size_t host);
   void exited(std::size_t host);
   [[nodiscard]] std::uint64_t fresh_number() { return ++numbers_; }
+  // What a page holds that was written while nobody told its guest anything: like no point.
+  [[nodiscard]] Point idle_version() { return idle_version_++; }
   void track(std::size_t host, const std::shared_ptr<SimGuest>& guest);
   [[nodiscard]] std::unique_ptr<primary::FrameSink> sink(std::shared_ptr<Lane> lane,
                                                          std::size_t side,
@@ -138,6 +141,8 @@ class World {
   void step();
   void run_until(Instant until);
   void end_guest(const Strike& strike);
+  void end_replica(const Strike& strike);
+  void tick();  // of the clients
   void strike_network(const Strike& strike);
   void strike_guest(const Strike& strike);
   void strike_arbiter(const Strike& strike);
@@ -157,6 +162,8 @@ class World {
   std::vector<Strike> plan_;
   std::unordered_set<std::uint64_t> bad_states_;
   std::uint64_t numbers_ = 0;
+  Point idle_version_ = 0x80000000U;
+  std::uint64_t ticks_ = 0;
   bool by_fault_ = false;
   bool healed_ = false;
   Instant next_help_{};

@@ -80,6 +80,9 @@ void World::strike_guest(const Strike& strike) {
     case Fault::guest_shuts_down:
     case Fault::standby_dies:
       return end_guest(strike);
+    case Fault::replica_dies:
+    case Fault::replica_hangs:
+      return end_replica(strike);
     case Fault::capture_fails:
       ails.saves += strike.times;
       return;
@@ -136,6 +139,19 @@ void World::end_guest(const Strike& strike) {
   guest->kill();
   queue.after(std::chrono::microseconds(300), static_cast<int>(strike.host),
               [there, guest, by_guest] { there->guest_ended(*guest, by_guest); });
+}
+
+// One that hangs is noticed by its engine, or by the operator's takeover.
+void World::end_replica(const Strike& strike) {
+  Engine* there = engine(strike.host);
+  if (there == nullptr || there->dead()) return;
+  const auto replica = there->replica();
+  if (!replica || replica->ended()) return;
+  machines_[strike.host].guest_died = true;
+  if (strike.fault == Fault::replica_hangs) return replica->hang();  // as good as dead
+  replica->kill();
+  queue.after(std::chrono::microseconds(300), static_cast<int>(strike.host),
+              [there, replica] { there->guest_ended(*replica, false); });
 }
 
 // --- network -------------------------------------------------------------------------------------
@@ -229,6 +245,9 @@ void World::strike_operator(const Strike& strike) {
       return there->ask_switchover();
     case Fault::ask_give_back:
       return there->ask_give_back();
+    case Fault::set_mode:
+      reach.mark(Mark::mode_changed);
+      return there->set_mode(static_cast<primary::Mode>(strike.times % 3));
     case Fault::set_delay:
       return there->set_delay(settings.primary.delay * strike.times / 2);
     default:
@@ -242,6 +261,7 @@ void World::heal() {
   healed_ = true;
   bad_states_.clear();
   settings.staged_pages = 1024;
+  settings.inbox = 1024;
   if (tracing()) note("world", "everything heals");
   network.heal();
   arbiter.heal();
