@@ -64,6 +64,8 @@ void Core::choose_mode(SessionState& session, Instant now, Actions& actions) {
     auto_.comparing_since = now;
     auto_.periodic_until = Instant::min();
     auto_.reason.clear();
+  } else {
+    session.runs_by = Instant::max();  // nobody waits for a replica any more
   }
   actions.push_back(TellMode{session.session, session.open(), colo, std::move(reason)});
 }

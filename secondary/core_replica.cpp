@@ -75,14 +75,27 @@ void Core::fail_replica(const Error& error, Instant now, Actions& actions) {
   prepare_standby(actions);
 }
 
-// Nothing is left to take over from: whoever counts on us must know at once.
+// Whoever counts on us must know at once.
 void Core::lose_replica(const Error& error, Instant now, Actions& actions) {
   stop_dialling(actions);
+  const std::string primary = host();
   if (const auto current = session()) {
     const auto* suspecting = std::get_if<Suspecting>(&state_);
     const bool closed = suspecting != nullptr && suspecting->lane_closed;
     if (!closed) actions.push_back(TellReplicaLost{*current, error});
     actions.push_back(EndSession{*current, error.text(), /*returns=*/true});
+  }
+  if (!spent()) {
+    // It never ran, so nobody has gone on from it: should the primary be lost right now, it is all
+    // there is (L3). The primary was told, and claims long before this side does.
+    Suspecting suspecting;
+    suspecting.host = primary;
+    suspecting.cause = error;
+    suspecting.until = now + config_.lost_after + config_.grace + config_.head_start;
+    suspecting.lane_closed = true;
+    state_ = std::move(suspecting);
+    if (lacks_standby()) prepare_standby(actions);
+    return;
   }
   keeps_ = Keeps::base;
   rejoin("the replica was lost: " + error.text(), now, actions);

@@ -87,6 +87,7 @@ void Core::join(const Joined& event, Instant now, Actions& actions) {
 void Core::receive(const Joined& event, Actions& actions) {
   end_replica(actions);
   colo_ = false;
+  told_ = Epoch{0};  // a whole copy's epochs begin again at 1
   if (!event.base) forget(actions);
   if (committed_ != Epoch{0}) keeps_ = Keeps::base;
   generation_ = event.generation;

@@ -246,6 +246,14 @@ const std::vector<Fault>& colo_faults() {
          w.run(milliseconds(215));
          kill_primary(w);
        }},
+      {"no replica ever runs, and the primary is killed as it is told",
+       [](World& w) {
+         w.fail_replicas(always);
+         // As it is told, if it ever is; until then there are steps to be taken.
+         for (int i = 0; i < 2000 && !w.told_of_a_lost_replica(); ++i) w.step();
+         w.fail_replicas(0);
+         kill_primary(w);
+       }},
       {"the mode is set to periodic",
        [](World& w) { w.ask(Host::alpha, primary::Event(primary::ModeSet{})); }, true},
       {"the mode is set to periodic and back",

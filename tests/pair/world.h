@@ -87,6 +87,7 @@ class World final : public cache::FlushTarget {
   // A guest died that nobody else had a copy of yet.
   [[nodiscard]] bool lost_alone() const { return lost_alone_; }
   [[nodiscard]] bool replica_runs() const { return alive_[1] && replica_.guest != nullptr; }
+  [[nodiscard]] bool told_of_a_lost_replica() const { return told_lost_; }
   [[nodiscard]] std::uint64_t compared() const { return comparator_.figures().equal; }
   [[nodiscard]] std::size_t held() const { return alive_[0] ? queue_.packets() : 0; }
 
@@ -281,6 +282,7 @@ class World final : public cache::FlushTarget {
   Point loaded_point_ = 0;  // of the device state that was loaded last
   bool struck_ = false;     // the kept checkpoint is a base, and none to take over from
   int replicas_to_fail_ = 0;
+  bool told_lost_ = false;
 };
 
 }  // namespace colo::pair

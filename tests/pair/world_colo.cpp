@@ -101,6 +101,7 @@ void World::execute(const secondary::TellReplicaRuns& action) {
 }
 
 void World::execute(const secondary::TellReplicaLost& action) {
+  told_lost_ = true;
   tell_alpha(action.session.value, primary::ReplicaLost{{action.session.value}, action.error});
 }
 
