@@ -16,12 +16,15 @@ demo::Setting setting_of(const Drill& drill, demo::GuestKind guest, const std::s
   setting.mode = mode;
   setting.log_level = "trace";
   const bool heavy = drill.load == Load::heavy;
+  // Two guests write, and the intervals are longer.
+  const bool replicas = mode != "periodic";
+  const std::uint32_t heavy_pages = replicas ? 6'000 : 20'000;
   if (guest == demo::GuestKind::qemu) {
     setting.memory_mib = 192;
-    setting.dirty_pages_per_second = heavy ? 20'000 : 2'000;
+    setting.dirty_pages_per_second = heavy ? heavy_pages : 2'000;
   } else {
-    setting.memory_mib = heavy ? 64 : 8;
-    setting.dirty_pages_per_second = heavy ? 20'000 : 500;
+    setting.memory_mib = !heavy ? 8 : replicas ? 32 : 64;
+    setting.dirty_pages_per_second = heavy ? heavy_pages : 500;
   }
   setting.delay_ms = interval_ms_of(drill, guest, "periodic");
   setting.more_config =
@@ -29,7 +32,7 @@ demo::Setting setting_of(const Drill& drill, demo::GuestKind guest, const std::s
   if (drill.grace_ms > 0) {
     setting.more_config += "grace = \"" + std::to_string(drill.grace_ms) + "ms\"\n";
   }
-  if (mode != "periodic") {
+  if (replicas) {
     setting.more_config += "\n[colo]\nmax_interval = \"" +
                            std::to_string(interval_ms_of(drill, guest, mode)) + "ms\"\n";
   }
