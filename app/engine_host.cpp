@@ -106,6 +106,9 @@ io::LaneOptions Host::lane_options() const {
   options.tls = config.tls;
   options.key = key;
   options.stream_timeout = config.limits.stream_timeout;
+  // What passes leave in a sender's queue is in front of the checkpoint, and what the guest says
+  // behind the cut waits for all of it.
+  options.queue_bytes = 4U << 20;
   return options;
 }
 
