@@ -175,8 +175,8 @@ std::optional<EffectiveMode> PrimarySide::effective_mode() const {
   if (session == nullptr || core_.mode() == primary::Mode::periodic) return std::nullopt;
   if (session->replica_runs()) return EffectiveMode{word(Mode::colo), "", {}, {}};
   EffectiveMode now{word(Mode::periodic), core_.mode_reason(), mode_since_unix_ns_, {}};
-  const Duration left = core_.periodic_until() - io::steady_now();
-  if (core_.periodic_until() != Instant::min() && left > Duration{0}) now.left_ms = in_ms(left);
+  const Instant present = io::steady_now();
+  if (core_.periodic_until() > present) now.left_ms = in_ms(core_.periodic_until() - present);
   if (now.reason.empty()) {
     now.reason = session->comparing
                      ? "the replica of checkpoint " + std::to_string(session->committed.value) +
