@@ -58,6 +58,34 @@ TEST(ColoLoss, AReplicaAtItsLimitWaitsForTheNextCheckpointAndIsStillTakenOver) {
   EXPECT_TRUE(pair.conversation_holds());
 }
 
+// What makes one of two equal guests crash makes the other crash too. Nobody goes back to where the
+// replica began: clients have heard what it said since. An operator has the guest booted anew.
+TEST(ColoLoss, AGuestThatCrashesOnBothHostsIsBootedAnewByAnOperator) {
+  Pair pair(comparing());
+  pair.protect();
+  ASSERT_TRUE(compares(pair, alpha));
+  crash_guest(pair, alpha);
+  EXPECT_TRUE(pair.logs(alpha, "crashed"));
+  EXPECT_TRUE(pair.logs(beta, "crashed"));
+  std::string owner = alpha;
+  ASSERT_TRUE(pair.shows(beta, "that nothing runs there", [&](const app::Status& status) {
+    if (status.state == State::failed) owner = beta;  // it had claimed before its replica ended
+    return owner == beta || status.state == State::joining;
+  }));
+  EXPECT_EQ(pair.status(alpha).state, State::ended);
+  pair.kill(beta);
+  pair.kill(alpha);
+  pair.start(alpha);
+  pair.start(beta);
+  ASSERT_TRUE(pair.becomes(owner, State::waiting));
+  const Ran ran = pair.colo("takeover", owner);
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  ASSERT_TRUE(compares(pair, owner));
+  pair.talk();
+  ASSERT_TRUE(pair.answers());
+  EXPECT_TRUE(pair.conversation_holds());
+}
+
 TEST(ColoLoss, AutoHoldsPeriodicallyWhileTheGuestsAgreeOnNothingAndThenComparesAgain) {
   Settings settings = comparing();
   settings.mode = "auto";
