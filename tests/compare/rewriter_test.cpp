@@ -97,6 +97,37 @@ TEST_P(Rewriting, AfterATakeoverTheClientsPawsAcceptsTheReplica) {
             598'800U);
 }
 
+// The client's check itself, whatever the replica lags behind and whoever speaks when.
+TEST_P(Rewriting, TheClientsTimestampCheckAcceptsEverySegmentAcrossATakeover) {
+  std::mt19937_64 random(7);
+  const auto any = [&](std::uint32_t below) {
+    return static_cast<std::uint32_t>(random()) % below;
+  };
+  for (int round = 0; round < 200; ++round) {
+    rewriter_.reset();
+    ends_.client_port = static_cast<std::uint16_t>(round);
+    Numbers n;
+    n.primary_clock = static_cast<std::uint32_t>(random());
+    const std::uint32_t lag = any(Rewriter::takeover_ticks);
+    n.replica_clock = n.primary_clock - lag;
+    const bool old = round % 2 == 0;  // the checkpoint holds it, numbers and clock
+    if (old) n.replica = n.primary;
+    if (!old) client_opens(n);
+    std::uint32_t recent = n.primary_clock;  // RFC 7323: TS.Recent
+    std::uint32_t now = 0;
+    for (int i = 0; i < 5; ++i) recent = n.primary_clock + (now += any(300));
+    rewriter_.takeover();
+    for (int i = 0; i < 10; ++i) {
+      const std::uint32_t sent = n.replica_clock + (now += any(300));
+      const Segment said = out(stamped({n.replica + 1, 78, ack, "x"}, sent, 9001));
+      ASSERT_GE(static_cast<std::int32_t>(said.timestamps->first - recent), 0) << "round " << round;
+      recent = said.timestamps->first;
+      const Segment back = in(stamped({78, n.primary + 2}, 9500, recent));
+      ASSERT_EQ(back.timestamps->second, sent) << "the guest measures its own clock";
+    }
+  }
+}
+
 TEST_P(Rewriting, AConnectionOfTheCheckpointIsAcceptedToo) {
   rewriter_.takeover();
   EXPECT_EQ(in(stamped({78, 5}, 9500, 600'000)).timestamps->second, 600'000U);

@@ -35,7 +35,8 @@ struct Heard {
   std::map<std::uint32_t, std::set<std::byte>> primary, replica;
   std::vector<Bytes> messages;        // of the replica
   std::map<Bytes, std::size_t> left;  // messages of the primary that left
-  bool replica_reset = false, replica_opened = false, replica_ended = false;
+  std::set<std::uint32_t> replica_resets;
+  bool replica_opened = false, replica_ended = false;
   std::vector<std::uint32_t> acks;
 };
 
@@ -156,7 +157,7 @@ class World {
     heard.messages.emplace_back(frame.begin() + packet.said.content,
                                 frame.begin() + packet.said.end);
     if ((packet.said.flags & flag::rst) != 0) {
-      heard.replica_reset = true;
+      heard.replica_resets.insert(packet.said.seq);
       return;
     }
     if ((packet.said.flags & flag::syn) != 0) heard.replica_opened = true;
@@ -187,7 +188,11 @@ class World {
     const Said& said = sent.packet.said;
     Heard& heard = rounds_[sent.round.value][sent.packet.key];
     if ((said.flags & flag::rst) != 0) {
-      FUZZ_REQUIRE(heard.replica_reset);
+      const auto& before_it = past_[sent.packet.key];
+      const bool past = std::any_of(before_it.begin(), before_it.end(), [&](const Packet& packet) {
+        return (packet.said.flags & flag::rst) != 0 && packet.said.seq == said.seq;
+      });
+      FUZZ_REQUIRE(heard.replica_resets.count(said.seq) != 0 || past);
       return;
     }
     bool past_ack = false, past_syn = false;
