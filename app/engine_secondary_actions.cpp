@@ -37,16 +37,17 @@ void announce(guest::Guest& guest) {
 
 void SecondarySide::execute(const secondary::Commit& action) {
   COLO_CHECK(session_ && session_->number == action.session);
-  // The stager verified every byte of it and the core its order: a refusal now is our own fault,
-  // and going on could acknowledge what is not there.
-  const auto committed = cache_->commit(action.epoch);
-  if (!committed) spdlog::critical("commit failed: {}", committed.error().text());
-  COLO_CHECK(committed.has_value());
   // One that is on its way is waited for before this checkpoint is run.
   committed_flows_.reset();
   if (!table_is_due(action.epoch) || session_->tables.whole(action.epoch)) {
     committed_flows_ = session_->tables.take(action.epoch);
   }
+  set_origin();  // the table is kept with it
+  // The stager verified every byte of it and the core its order: a refusal now is our own fault,
+  // and going on could acknowledge what is not there.
+  const auto committed = cache_->commit(action.epoch);
+  if (!committed) spdlog::critical("commit failed: {}", committed.error().text());
+  COLO_CHECK(committed.has_value());
   note_store_trouble();
 }
 

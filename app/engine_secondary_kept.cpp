@@ -86,6 +86,7 @@ void SecondarySide::begin(const Earlier& earlier) {
     held_run_ = origin.primary_run;
     held_lineage_ = origin.token;
     held_in_ = origin.generation;
+    committed_flows_ = origin.flows;
     core_ = secondary::Core(core_config(host_.config),
                             secondary::Kept{origin.generation, cache_->committed(), takeable});
     spdlog::info("an earlier engine kept checkpoint {} of generation {}: {}",
@@ -121,7 +122,8 @@ std::unique_ptr<cache::Store> SecondarySide::make_store(const MemoryLayout& layo
 
 // Of the checkpoints of this session.
 void SecondarySide::set_origin() {
-  cache_->set_origin({session_->generation, held_lineage_, held_run_, memory_file_, identity_});
+  cache_->set_origin({session_->generation, held_lineage_, held_run_, memory_file_, identity_,
+                      committed_flows_.value_or(Bytes())});
 }
 
 void SecondarySide::note_store_trouble() {

@@ -14,7 +14,7 @@ namespace {
 struct Fixed {
   std::uint64_t generation, committed, flushed, memory, identity;
   std::array<std::byte, 16> token;
-  std::uint64_t regions, run_bytes, device_bytes, pages;
+  std::uint64_t regions, run_bytes, flows_bytes, device_bytes, pages;
 };
 
 struct FixedRegion {
@@ -109,7 +109,7 @@ Result<void> read_pages(Reader& in, std::uint64_t count, Kept& kept) {
 }  // namespace
 
 std::size_t record_bytes_max(const MemoryLayout& layout) {
-  std::uint64_t bytes = sizeof(Fixed) + page_bytes + kept_device_bytes_max;
+  std::uint64_t bytes = sizeof(Fixed) + page_bytes + kept_device_bytes_max + kept_flows_bytes_max;
   for (const RegionLayout& region : layout) {
     bytes += sizeof(FixedRegion) + region.name.size() + region.pages * sizeof(FixedPage);
   }
@@ -117,8 +117,8 @@ std::size_t record_bytes_max(const MemoryLayout& layout) {
 }
 
 std::size_t encoded_bytes(const Kept& kept) {
-  std::size_t bytes = sizeof(Fixed) + kept.origin.primary_run.size() + kept.device_state->size() +
-                      kept.pages.size() * sizeof(FixedPage);
+  std::size_t bytes = sizeof(Fixed) + kept.origin.primary_run.size() + kept.origin.flows.size() +
+                      kept.device_state->size() + kept.pages.size() * sizeof(FixedPage);
   for (const RegionLayout& region : kept.layout) bytes += sizeof(FixedRegion) + region.name.size();
   return bytes;
 }
@@ -128,7 +128,7 @@ void encode(const Kept& kept, MutableBytes out) {
   const Origin& origin = kept.origin;
   to.value(Fixed{origin.generation.value, kept.committed.value, kept.flushed.value, origin.memory,
                  origin.identity, origin.token, kept.layout.size(), origin.primary_run.size(),
-                 kept.device_state->size(), kept.pages.size()});
+                 origin.flows.size(), kept.device_state->size(), kept.pages.size()});
   for (std::size_t i = 0; i < kept.layout.size(); ++i) {
     const RegionLayout& region = kept.layout[i];
     to.value(FixedRegion{region.pages,
@@ -139,6 +139,7 @@ void encode(const Kept& kept, MutableBytes out) {
     to.bytes(region.name.data(), region.name.size());
   }
   to.bytes(origin.primary_run.data(), origin.primary_run.size());
+  to.bytes(origin.flows.data(), origin.flows.size());
   to.bytes(kept.device_state->data(), kept.device_state->size());
   for (const Kept::Page& page : kept.pages) {
     to.value(FixedPage{page.page.page, page.page.region, page.slot});
@@ -164,6 +165,9 @@ Result<Kept> decode_record(ByteView body, std::uint64_t pages_max) {
   if (fixed.run_bytes > in.left()) return bad("it is cut short");
   kept.origin.primary_run.resize(fixed.run_bytes);
   if (!in.bytes(kept.origin.primary_run.data(), fixed.run_bytes)) return bad("it is cut short");
+  if (fixed.flows_bytes > in.left()) return bad("its table of connections is cut short");
+  kept.origin.flows.resize(fixed.flows_bytes);
+  if (!in.bytes(kept.origin.flows.data(), fixed.flows_bytes)) return bad("it is cut short");
   if (fixed.device_bytes > in.left()) return bad("its device state is cut short");
   Bytes device_state(fixed.device_bytes);
   if (!in.bytes(device_state.data(), device_state.size())) return bad("it is cut short");

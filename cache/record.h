@@ -9,8 +9,10 @@
 
 namespace colo::cache {
 
-// Room for the largest record of a guest. A device state of more bytes is not kept.
+// Room for the largest record of a guest. A device state of more bytes, or a larger table of
+// connections, is not kept.
 inline constexpr std::size_t kept_device_bytes_max = 64U << 20;
+inline constexpr std::size_t kept_flows_bytes_max = 2U << 20;
 [[nodiscard]] std::size_t record_bytes_max(const MemoryLayout& layout);
 
 [[nodiscard]] std::size_t encoded_bytes(const Kept& kept);

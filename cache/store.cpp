@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t arena_magic = 0x316f747365766b63;  // "ckvesto1", in any editor
 constexpr std::uint64_t record_magic = 0x64726f6365726b63;
-constexpr std::uint64_t version = 1;
+constexpr std::uint64_t version = 2;
 constexpr std::size_t slab_bytes = PagePool::slab_pages * page_bytes;
 
 struct ArenaHead {

@@ -46,6 +46,8 @@ struct Origin {
   std::string primary_run;
   std::uint64_t memory = 0;    // which memory file its flushed pages are in
   std::uint64_t identity = 0;  // a hash of what guest it is of
+  // Its rewritten connections: without this table they would break in the guest that is loaded.
+  Bytes flows;
 };
 
 // What a record says.

@@ -8,11 +8,12 @@
 
 #include "base/result.h"
 #include "base/types.h"
+#include "wire/packets.h"
 
 namespace colo::io {
 
-// The largest frame of an Ethernet card with segmentation offload, and some.
-inline constexpr std::uint32_t packet_bytes_max = 65'550;
+// What the guest's socket gives has to fit on the wire.
+inline constexpr std::uint32_t packet_bytes_max = wire::packet_bytes_max;
 
 class PacketStream {
  public:

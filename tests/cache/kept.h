@@ -26,6 +26,7 @@ inline Origin origin_of(std::uint64_t epoch) {
   origin.primary_run = "run-" + std::to_string(epoch);
   origin.memory = 77;
   origin.identity = epoch * 31;
+  origin.flows.assign(epoch % 5 * 40, static_cast<std::byte>(epoch));
   return origin;
 }
 

@@ -155,6 +155,7 @@ class Killed : public ::testing::TestWithParam<std::uint64_t> {
     EXPECT_EQ(cache.origin().generation, origin_of(n).generation);
     EXPECT_EQ(cache.origin().token, origin_of(n).token);
     EXPECT_EQ(cache.origin().identity, origin_of(n).identity);
+    EXPECT_EQ(cache.origin().flows, origin_of(n).flows);
     EXPECT_EQ(cache.layout(), small_layout);
     EXPECT_EQ(content_of(*cache.device_state()), n);
     ASSERT_TRUE(cache.flush_needed());

@@ -61,6 +61,20 @@ TEST_F(StoreRules, AFreshStoreForgetsWhatTheLastOneKept) {
   EXPECT_EQ(word(), "nothing-kept");
 }
 
+// Without it the connections of a guest that was a replica once would break in the next engine.
+TEST_F(StoreRules, TheTableOfRewrittenConnectionsIsKeptWithItsCheckpoint) {
+  auto cache = new_cache(std::make_unique<TestArena>(arena_));
+  for (std::uint64_t n = 1; n <= 6; ++n) {
+    checkpoint(*cache, n, 10);
+    Origin next = origin_of(n);
+    next.flows.assign(999, std::byte{1});
+    cache->set_origin(next);  // of a checkpoint that never comes
+    auto reopened = reopen();
+    ASSERT_TRUE(reopened);
+    EXPECT_EQ((*reopened)->origin().flows, origin_of(n).flows);
+  }
+}
+
 TEST_F(StoreRules, StagedPagesAreNotKept) {
   auto cache = new_cache(std::make_unique<TestArena>(arena_));
   checkpoint(*cache, 1, 10);
