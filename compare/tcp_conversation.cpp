@@ -47,7 +47,6 @@ TcpConversation::Reset& TcpConversation::reset_at(std::vector<Reset>& resets, st
 }
 
 bool TcpConversation::Life::over() const {
-  const bool end = ended_before || (primary_ended && stream.agreed(*primary_ended));
   return end || std::any_of(resets.begin(), resets.end(),
                             [](const Reset& reset) { return reset.primary && reset.secondary; });
 }
@@ -134,7 +133,7 @@ void TcpConversation::note_secondary(const Said& said, ByteView content, Instant
       const std::uint64_t to = from + content.size();
       life.stream.hear(from, content, now);
       life.stream.reached(to);
-      if ((said.flags & flag::fin) != 0 && !life.ended && !life.stream.agreed(to)) {
+      if ((said.flags & flag::fin) != 0 && !life.ended && life.end != to) {
         life.ended = to;
         life.ended_since = now;
       }
@@ -180,10 +179,10 @@ Conversation::Verdict TcpConversation::judge_stream(Life& life, const Held& held
       break;
   }
   const std::uint64_t to = from + held.said.size();
-  if ((held.said.flags & flag::fin) != 0 && !life.stream.agreed(to)) {
+  if ((held.said.flags & flag::fin) != 0 && life.end != to) {
     if (!life.ended) return Verdict::wait;
     if (*life.ended != to) return Verdict::differ_event;
-    life.stream.agree(to, to + 1);
+    life.end = to;
   }
   return acknowledged(life.acked, held.said) ? Verdict::leave : Verdict::wait;
 }
@@ -267,7 +266,6 @@ std::unique_ptr<Conversation> TcpConversation::successor() const {
   next->primary_ended_ = primary_ended_;
   next->primary_resets_ = primary_resets_;
   Life& life = next->lives_.front();
-  life.ended_before = primary_ended_;
   for (const std::uint32_t seq : primary_resets_) {
     Reset& reset = reset_at(life.resets, seq);
     reset.primary = reset.secondary = true;
@@ -277,6 +275,7 @@ std::unique_ptr<Conversation> TcpConversation::successor() const {
   if (said_to_) {
     life.stream.number_from(*said_to_);
     life.stream.agree(0, life.stream.position(*said_to_));
+    if (primary_ended_) life.end = life.stream.position(*said_to_) - 1;
   }
   return next;
 }

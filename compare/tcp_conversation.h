@@ -57,8 +57,9 @@ class TcpConversation final : public Conversation {
     std::optional<std::uint64_t> primary_ended;
     std::uint64_t primary_to = 0;  // of its data
     std::size_t waiting = 0;       // of its segments
-    // In the checkpoint's past.
-    bool opened_before = false, ended_before = false;
+    bool opened_before = false;    // in the checkpoint's past
+    // Where the FIN stands that both said, or the checkpoint's past has.
+    std::optional<std::uint64_t> end;
 
     Opening syn, syn_ack;
     std::vector<Reset> resets;

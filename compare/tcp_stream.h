@@ -32,9 +32,8 @@ class TcpStream {
   // The primary's bytes. What is equal becomes part of what both said, also in front of a gap.
   Match match(std::uint64_t from, ByteView bytes);
 
-  // Both said this: a checkpoint holds it, or an event (SYN, FIN) stands there.
+  // Both said this: a checkpoint holds it.
   void agree(std::uint64_t from, std::uint64_t to) { agreed_.add(from, to); }
-  [[nodiscard]] bool agreed(std::uint64_t at) const { return agreed_.end_of(at).has_value(); }
 
   // The replica's bytes that the primary has not said.
   [[nodiscard]] std::size_t chunks() const { return ahead_.size(); }

@@ -262,7 +262,8 @@ Bytes raw(std::uint16_t type, std::string_view text) {
 
 std::optional<Segment> read_tcp(const Bytes& frame) {
   const auto at = place(frame);
-  if (!at || at->protocol != 6 || at->end > frame.size() || !checksums_hold(frame, *at)) {
+  if (!at || at->protocol != 6 || at->end > frame.size() || at->transport + 20 > at->end ||
+      !checksums_hold(frame, *at)) {
     return std::nullopt;
   }
   Segment segment;
@@ -271,6 +272,7 @@ std::optional<Segment> read_tcp(const Bytes& frame) {
   segment.flags = static_cast<std::uint8_t>(get8(frame, at->transport + 13));
   segment.window = static_cast<std::uint16_t>(get16(frame, at->transport + 14));
   const std::size_t content = at->transport + (get8(frame, at->transport + 12) >> 4) * 4;
+  if (content > at->end) return std::nullopt;
   for (std::size_t i = at->transport + 20; i < content;) {
     const unsigned kind = get8(frame, i);
     if (kind == 0) break;
@@ -278,9 +280,10 @@ std::optional<Segment> read_tcp(const Bytes& frame) {
       ++i;
       continue;
     }
-    const unsigned size = get8(frame, i + 1);
-    if (kind == 8) segment.timestamps = {get32(frame, i + 2), get32(frame, i + 6)};
-    for (unsigned j = 2; kind == 5 && j < size; j += 8) {
+    const unsigned size = i + 1 < content ? get8(frame, i + 1) : 0;
+    if (size < 2 || i + size > content) break;
+    if (kind == 8 && size == 10) segment.timestamps = {get32(frame, i + 2), get32(frame, i + 6)};
+    for (unsigned j = 2; kind == 5 && j + 8 <= size; j += 8) {
       segment.sacks.emplace_back(get32(frame, i + j), get32(frame, i + j + 4));
     }
     i += size;

@@ -52,6 +52,19 @@ TEST(TcpEvents, AFinSaidAgainWithItsDataIsTheSameFin) {
   EXPECT_EQ(guests.asked(), "");
 }
 
+// Found by fuzzing: where both had said data, a FIN counted as said by both too.
+TEST(TcpEvents, AFinInsideOfWhatBothSaidIsStillAnEvent) {
+  TwoGuests guests;
+  guests.both(said(ack, 1, 100, "hello"));
+  guests.primary(said(fin | ack, 1, 100, "he"));
+  EXPECT_EQ(guests.left(), Ids{1});
+  guests.wait_ms(200);
+  EXPECT_EQ(guests.asked(), "silence");
+  guests.checkpoint();
+  guests.primary(said(fin | ack, 1, 100, "hel"));
+  EXPECT_EQ(guests.left(), Ids{});
+}
+
 TEST(TcpEvents, TwoEndsMayOpenAtOnce) {
   TwoGuests guests;
   guests.replica(said(syn, 5'000, 0));
