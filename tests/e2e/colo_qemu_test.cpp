@@ -31,7 +31,7 @@ class ColoQemu : public testing::Test {
     setting.memory_mib = 256;
     setting.colo = COLO_BINARY;
     setting.image = image;
-    setting.more_config = "\n[colo]\nmax_interval = \"5s\"\nbehind = \"3s\"\nsilence = \"2s\"\n";
+    setting.more_config = "\n[colo]\nmax_interval = \"300s\"\nbehind = \"3s\"\nsilence = \"2s\"\n";
     auto scene = make_qemu_scene(setting);
     ASSERT_TRUE(scene) << scene.error().text();
     scene_ = std::move(*scene);
@@ -141,6 +141,25 @@ TEST_F(ColoQemu, ReplicasAndHostsAreLostOneAfterTheOtherUnderOneConversation) {
   EXPECT_EQ(figures.wrong, 0U) << figures.trouble;
   EXPECT_EQ(figures.unanswered, 0U);
   EXPECT_TRUE(figures.whole_fits) << figures.trouble;
+
+  // Nobody talks to the guest, so only a look at its replica can find that it stands still.
+  ASSERT_TRUE(engines_->start(beta));
+  ASSERT_TRUE(until("a replica on beta", [&] {
+    const auto& replica = known(beta).replica;
+    return known(beta).pid == engines_->pid(beta) && replica && replica->running;
+  }));
+  // Should the guest say something by itself just then, the silence finds it first.
+  const std::uint64_t quiet = known(alpha).generation;
+  const std::uint64_t last = known(beta).replica->epoch;
+  harm_replica(beta, SIGSTOP);
+  ASSERT_TRUE(until("the end of that replica", [&] {
+    const auto& replica = known(beta).replica;
+    return known(alpha).generation > quiet ||
+           (replica && replica->running && replica->epoch > last);
+  }));
+  EXPECT_TRUE(known(alpha).generation == quiet ||
+              known(alpha).takeover_cause.find("replica-hangs") != std::string::npos)
+      << known(alpha).takeover_cause;
   const auto ended = engines_->end(beta);
   EXPECT_TRUE(ended) << ended.error().text();
 }
