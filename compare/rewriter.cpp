@@ -111,7 +111,7 @@ bool Rewriter::outbound(std::uint32_t port, MutableBytes frame, Instant now) {
   const FlowKey key = key_of(packet, frame, false);
   asked_.erase(key);
   TcpEdit edit(frame, packet);
-  if (edit.has(flag::syn)) {
+  if (edit.has(flag::syn) && !edit.has(flag::rst)) {
     const auto known = flows_.find(key);
     const bool again =
         known != flows_.end() && known->second.numbered && known->second.isn == edit.seq();
@@ -176,7 +176,7 @@ void Rewriter::inbound(std::uint32_t port, MutableBytes frame, Instant now) {
   TcpEdit edit(frame, packet);
   if (!edit.has(flag::ack)) {
     const FlowKey key = key_of(packet, frame, true);
-    if (edit.has(flag::syn)) note_asked(key, edit, now);
+    if (edit.has(flag::syn) && !edit.has(flag::rst)) note_asked(key, edit, now);
     const auto known = flows_.find(key);
     if (known != flows_.end() && edit.has(flag::rst)) known->second.reset = true;
     return;

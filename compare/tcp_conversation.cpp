@@ -19,6 +19,9 @@ void raise(std::optional<std::uint32_t>& highest, std::uint32_t number) {
   if (!highest || at_most(*highest, number)) highest = number;
 }
 
+// A reset ends, whatever else it claims to do.
+bool begins(const Said& said) { return (said.flags & (flag::syn | flag::rst)) == flag::syn; }
+
 // The acknowledgement rule.
 bool acknowledged(const std::optional<std::uint32_t>& replica, const Said& said) {
   return (said.flags & flag::ack) == 0 || (replica && at_most(said.ack, *replica));
@@ -60,7 +63,7 @@ void TcpConversation::note_stream(const Said& said) {
     resets.push_back(said.seq);
     return;
   }
-  const bool opens = (said.flags & flag::syn) != 0;
+  const bool opens = begins(said);
   const bool ends = (said.flags & flag::fin) != 0;
   raise(said_to_, said.seq + said.size() + (opens ? 1 : 0) + (ends ? 1 : 0));
   if ((said.flags & flag::ack) != 0) raise(primary_acked_, said.ack);
@@ -69,7 +72,7 @@ void TcpConversation::note_stream(const Said& said) {
 
 void TcpConversation::note_primary(Held& held) {
   const Said& said = held.said;
-  const bool opens = (said.flags & flag::syn) != 0;
+  const bool opens = begins(said);
   if (opens && primary_.isn != said.seq) {
     said_to_.reset();
     primary_acked_.reset();
@@ -104,7 +107,7 @@ void TcpConversation::note_primary(Held& held) {
 }
 
 void TcpConversation::note_secondary(const Said& said, ByteView content, Instant now) {
-  const bool opens = (said.flags & flag::syn) != 0;
+  const bool opens = begins(said);
   // A SYN said again may carry the primary's number by now.
   const bool again =
       secondary_.isn == said.seq || (secondary_.life == primary_.life && primary_.isn == said.seq);

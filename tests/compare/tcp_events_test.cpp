@@ -105,6 +105,15 @@ TEST(TcpEvents, AResetIsOnlyTheOneWithItsNumber) {
   EXPECT_EQ(guests.asked(), "silence");
 }
 
+// Found by fuzzing: behind the checkpoint a SYN of that number had been said.
+TEST(TcpEvents, AResetThatIsASynTooBeginsNothing) {
+  TwoGuests guests;
+  guests.primary(said(rst | syn | ack, 1'000, 9));
+  guests.checkpoint();
+  guests.primary(said(syn, 1'000, 0));
+  EXPECT_EQ(guests.left(), Ids{});
+}
+
 TEST(TcpEvents, AResetOfBeforeTheCheckpointMayBeSaidAgain) {
   TwoGuests guests;
   guests.primary(said(rst, 1'001, 0));
@@ -222,11 +231,11 @@ class TwoSessions : public ::testing::TestWithParam<std::uint64_t> {
   [[nodiscard]] bool maybe() { return pick(3) == 0; }
 
   std::vector<Bytes> tell(const std::string& text, std::uint32_t isn, End end) {
-    std::vector<Bytes> out;
+    std::vector<Bytes> told;
     const auto add = [&](std::uint8_t flags, std::uint32_t seq, std::uint32_t acked,
                          const std::string& payload = "") {
       Segment segment{seq, acked, flags, payload, static_cast<std::uint16_t>(pick(60'000))};
-      out.push_back(tcp(ends_, segment, {static_cast<std::uint16_t>(pick(9)), 64, 0}));
+      told.push_back(tcp(ends_, segment, {static_cast<std::uint16_t>(pick(9)), 64, 0}));
     };
     const std::uint32_t data = first_ + 1;
     const auto size = static_cast<std::uint32_t>(text.size()) - (end == End::closes_early ? 1 : 0);
@@ -251,10 +260,10 @@ class TwoSessions : public ::testing::TestWithParam<std::uint64_t> {
     if (end == End::resets) {
       add(ack, data + size, 900);
       for (std::uint32_t i = 0; i < 1 + pick(2); ++i) add(rst | ack, data + size, 900);
-      return out;
+      return told;
     }
     add(ack, data + size - (ended ? 0 : pick(2)), 900);
-    if (end == End::stays) return out;
+    if (end == End::stays) return told;
     if (!ended) add(fin | ack, data + size, 900);
     for (std::uint32_t i = 0; i < pick(3); ++i) {  // said again: alone, or with what is before it
       const std::uint32_t back = std::min(size, pick(20));
@@ -262,7 +271,7 @@ class TwoSessions : public ::testing::TestWithParam<std::uint64_t> {
     }
     for (std::uint32_t i = 0; i < 1 + pick(3); ++i) add(ack, data + size + 1, 900 + pick(2));
     add(ack, data + size + 1, 901);
-    return out;
+    return told;
   }
 
   void run(End ours, End theirs) {
