@@ -108,6 +108,9 @@ class Engine {
   void release(std::function<void()> answer);
   [[nodiscard]] bool acquired() const { return acquired_; }
   // The peer's run: of the last welcome, or of the arbiter's record when this engine started.
+  // This guest has, or had, connections that are rewritten: each checkpoint comes with their table.
+  void rewrites(bool is) { rewrites_ = is; }
+  [[nodiscard]] bool rewrites() const { return rewrites_; }
   void peer_run(std::string name) { peer_run_name_ = std::move(name); }
   [[nodiscard]] const std::string& run_name() const { return run_name_; }
   [[nodiscard]] const char* name() const { return host_names[host]; }
@@ -136,6 +139,7 @@ class Engine {
   const std::string run_name_;
   std::string peer_run_name_;
   bool acquired_ = false;
+  bool rewrites_ = false;
   bool dead_ = false;
   std::vector<std::weak_ptr<SimGuest>> guests_;
   std::optional<Generation> takeable_;

@@ -71,7 +71,10 @@ void Gate::from_guest(Bytes frame) {
 void Gate::push(Bytes bytes) {
   const auto frame = std::make_shared<const Bytes>(std::move(bytes));
   const compare::FrameId id = queue_.push(0, frame, world_.queue.now());
-  if (comparing_ == Comparing::yes) comparator_.primary_sent(id, 0, frame, world_.queue.now());
+  if (comparing_ != Comparing::yes) return;
+  comparator_.primary_sent(id, 0, frame, world_.queue.now());
+  const bool pure = is_tcp(*frame) && words_of(*frame).point == 0;
+  if (world_.mutation == Mutation::acknowledgement_released_early && pure) queue_.release_one(id);
 }
 
 void Gate::hold(Epoch open) {
@@ -140,8 +143,9 @@ void Gate::pump() {
   if (who_ != Who::guest) return;
   while (const auto frame = queue_.pop_released()) {
     if (queue_.holding()) world_.reach.mark(Mark::frame_released_after_hold);
-    world_.judge.spoke(host_, world_.generation_of(host_), point_of(*frame->frame),
+    world_.judge.spoke(host_, world_.generation_of(host_), words_of(*frame->frame),
                        queue_.holding());
+    world_.to_clients(*frame->frame);
   }
   if (!queue_.full()) stuffed_ = false;
 }

@@ -42,15 +42,26 @@ void Judge::granted(const heartbeat::Ownership& ownership, std::size_t asker, bo
   check_copies(!has_guest);
 }
 
-std::optional<Point> Judge::copy_point(std::size_t host) const {
+bool Judge::contains(const Past& past, const Words& words) const {
+  if (words.client && !past.received[*words.client].contains(words.acknowledged)) return false;
+  return story_.is_past_of(words.point, past.point);
+}
+
+void Judge::forget_clients() {
+  client_saw_ = 0;
+  client_told_ = {};
+  ++beginnings_;
+}
+
+std::optional<Past> Judge::copy_of(std::size_t host) const {
   const HostView& view = hosts_[host];
-  if (view.guest != 0 && owns(host)) return view.point;
+  if (view.guest != 0 && owns(host)) return view.past;
   if (view.checkpoint == 0) return std::nullopt;
   const Generation current = owners_.back().generation;
   const bool won = owns(host) && current == view.committed_in.next();
   if (view.committed_in != current && !won) return std::nullopt;
-  if (view.ran != view.checkpoint) return checkpoints_[view.checkpoint].point;
-  if (view.replica != 0) return view.replica_point;
+  if (view.ran != view.checkpoint) return checkpoints_[view.checkpoint].past;
+  if (view.replica != 0) return view.replica_past;
   return std::nullopt;
 }
 
@@ -58,15 +69,15 @@ void Judge::booted(std::size_t host, std::uint64_t guest) {
   if (any_copy() && !ordered_end_) {
     broken("L3", std::string(host_names[host]) + " booted anew beside a copy that could go on");
   }
-  client_saw_ = 0;
+  forget_clients();
   ordered_end_ = false;
   hosts_[host].guest = guest;
-  hosts_[host].point = 0;
+  hosts_[host].past = {};
   had_copy_ = true;
 }
 
-std::uint64_t Judge::captured(const Versions& versions, Point point) {
-  checkpoints_.push_back({versions, point});
+std::uint64_t Judge::captured(const Versions& versions, const Past& past) {
+  checkpoints_.push_back({versions, past});
   return checkpoints_.size() - 1;
 }
 
@@ -78,7 +89,7 @@ void Judge::committed(std::size_t host, std::uint64_t checkpoint, Generation gen
   HostView& view = hosts_[host];
   view.checkpoint = checkpoint;
   view.committed_in = generation;
-  view.newest_committed = checkpoints_[checkpoint].point;
+  view.newest_committed = checkpoints_[checkpoint].past;
   ++commits_;
 }
 
@@ -102,7 +113,7 @@ void Judge::loaded(std::size_t host, std::uint64_t checkpoint, const Versions& m
   }
 }
 
-void Judge::replica_runs(std::size_t host, std::uint64_t guest, Point point) {
+void Judge::replica_runs(std::size_t host, std::uint64_t guest, const Past& past) {
   HostView& view = hosts_[host];
   if (view.replica == guest) return;  // it was paused
   const std::uint64_t ran = std::exchange(view.loaded, 0);
@@ -112,14 +123,14 @@ void Judge::replica_runs(std::size_t host, std::uint64_t guest, Point point) {
     broken("L2", std::string(host_names[host]) + " runs a second replica of one checkpoint");
   }
   view.replica = guest;
-  view.replica_point = point;
+  view.replica_past = past;
   view.ran = ran;
 }
 
-void Judge::runs(std::size_t host, std::uint64_t guest, Point point) {
+void Judge::runs(std::size_t host, std::uint64_t guest, const Past& past) {
   HostView& view = hosts_[host];
   if (owns(host)) given_ = false;
-  if (std::exchange(rollback_, false)) client_saw_ = 0;
+  if (std::exchange(rollback_, false)) forget_clients();
   if (view.guest != guest) {
     if (view.guest != 0) broken("L4", std::string(host_names[host]) + " runs two guests");
     view.guest = guest;  // loaded and resumed: the checkpoint has become a guest
@@ -131,13 +142,18 @@ void Judge::runs(std::size_t host, std::uint64_t guest, Point point) {
                        " runs another checkpoint than its newest complete one");
     }
     view.checkpoint = 0;
-    if (!story_.is_past_of(client_saw_, point)) {
+    if (!story_.is_past_of(client_saw_, past.point)) {
       broken("L1", std::string("the client saw a frame that the guest which ") + host_names[host] +
                        " runs now never sent");
     }
+    for (std::size_t client = 0; client < clients; ++client) {
+      if (past.received[client].contains(client_told_[client])) continue;
+      broken("L1", std::string("a client was told that bytes arrived which the guest that ") +
+                       host_names[host] + " runs now does not have");
+    }
   }
   view.running = true;
-  view.point = point;
+  view.past = past;
   view.stands_since.reset();
   had_copy_ = had_copy_ || copy(host);
 }
@@ -148,9 +164,9 @@ void Judge::stands(std::size_t host, std::uint64_t guest, Instant now) {
   if (!hosts_[host].stands_since) hosts_[host].stands_since = now;
 }
 
-void Judge::steps(std::size_t host, std::uint64_t guest, Point point) {
-  if (hosts_[host].guest == guest) hosts_[host].point = point;
-  if (hosts_[host].replica == guest) hosts_[host].replica_point = point;
+void Judge::steps(std::size_t host, std::uint64_t guest, const Past& past) {
+  if (hosts_[host].guest == guest) hosts_[host].past = past;
+  if (hosts_[host].replica == guest) hosts_[host].replica_past = past;
 }
 
 void Judge::guest_gone(std::size_t host, std::uint64_t guest) {
@@ -161,7 +177,7 @@ void Judge::guest_gone(std::size_t host, std::uint64_t guest) {
   hosts_[host].stands_since.reset();
 }
 
-void Judge::spoke(std::size_t host, Generation generation, Point point, bool held) {
+void Judge::spoke(std::size_t host, Generation generation, const Words& words, bool held) {
   const std::string who =
       std::string(host_names[host]) + " in generation " + number(generation.value);
   if (speakers_.size() <= generation.value) speakers_.resize(generation.value + 1, -1);
@@ -175,15 +191,18 @@ void Judge::spoke(std::size_t host, Generation generation, Point point, bool hel
   }
   if (!held && !owns(host)) broken("L4", who + " spoke freely after it lost the guest");
   const HostView& peer = hosts_[other(host)];
-  if (held && !story_.is_past_of(point, peer.newest_committed) &&
-      !story_.is_past_of(point, peer.replica_point)) {
-    broken("L1", who + " released a held frame that no complete checkpoint or replica contains");
+  if (held && !contains(peer.newest_committed, words) && !contains(peer.replica_past, words)) {
+    broken("L1", who + " released what no complete checkpoint or replica contains");
   }
-  if (const auto copy = copy_point(other(host)); copy && !story_.is_past_of(point, *copy)) {
-    broken("L1", who + " released a frame that is missing in what its peer can go on with");
+  if (const auto copy = copy_of(other(host)); copy && !contains(*copy, words)) {
+    broken("L1", who + " released what is missing in what its peer can go on with");
   }
+  if (words.client && words.acknowledged.contains(client_told_[*words.client])) {
+    client_told_[*words.client] = words.acknowledged;
+  }
+  const Point point = words.point;
   if (story_.is_past_of(point, client_saw_)) return;  // late, but of the same story
-  if (hosts_[host].guest != 0 && !story_.is_past_of(client_saw_, hosts_[host].point)) {
+  if (hosts_[host].guest != 0 && !story_.is_past_of(client_saw_, hosts_[host].past.point)) {
     broken("L1", who + " speaks, and the client saw what is not in its guest's past");
   }
   if (!story_.is_past_of(client_saw_, point)) {

@@ -19,6 +19,7 @@
 
 #include "base/types.h"
 #include "heartbeat/arbiter.h"
+#include "tests/sim/frames.h"
 #include "tests/sim/story.h"
 
 namespace colo::sim {
@@ -43,21 +44,21 @@ class Judge {
   void engine_runs(std::size_t host, std::string run) { runs_[host] = std::move(run); }
   void booted(std::size_t host, std::uint64_t guest);
   // Returns the checkpoint's number, which travels in its device state.
-  std::uint64_t captured(const Versions& versions, Point point);
+  std::uint64_t captured(const Versions& versions, const Past& past);
   void committed(std::size_t host, std::uint64_t checkpoint, Generation generation);
   void forgotten(std::size_t host);
   // The memory over which this checkpoint's device state is loaded.
   void loaded(std::size_t host, std::uint64_t checkpoint, const Versions& memory);
   // The guest that was loaded last runs beside the owner's, as the checkpoint's incarnation.
-  void replica_runs(std::size_t host, std::uint64_t guest, Point point);
+  void replica_runs(std::size_t host, std::uint64_t guest, const Past& past);
   // Guests are numbered, over both hosts.
-  void runs(std::size_t host, std::uint64_t guest, Point point);
+  void runs(std::size_t host, std::uint64_t guest, const Past& past);
   void stands(std::size_t host, std::uint64_t guest, Instant now);
-  void steps(std::size_t host, std::uint64_t guest, Point point);
+  void steps(std::size_t host, std::uint64_t guest, const Past& past);
   void guest_gone(std::size_t host, std::uint64_t guest);
   // A frame left the host in the generation that it believes is its own. held: output commit is in
   // force there.
-  void spoke(std::size_t host, Generation generation, Point point, bool held);
+  void spoke(std::size_t host, Generation generation, const Words& words, bool held);
   void paused_by_core(std::size_t host);
   // The operator ended the guest, or lets it begin anew: what is lost now is lost by order.
   void ordered_end() { ordered_end_ = true; }
@@ -71,13 +72,15 @@ class Judge {
   void forgive_pause(std::size_t host, Instant now);  // it was not the engine's doing
 
   // --- what is known -------------------------------------------------------------------------
-  [[nodiscard]] bool copy(std::size_t host) const { return copy_point(host).has_value(); }
+  [[nodiscard]] bool copy(std::size_t host) const { return copy_of(host).has_value(); }
   [[nodiscard]] bool any_copy() const { return copy(0) || copy(1); }
   [[nodiscard]] bool running(std::size_t host) const {
     return hosts_[host].guest != 0 && hosts_[host].running;
   }
   [[nodiscard]] bool has_guest(std::size_t host) const { return hosts_[host].guest != 0; }
   [[nodiscard]] Point client_saw() const { return client_saw_; }
+  // How often the guest began anew, or went back by order.
+  [[nodiscard]] std::uint64_t beginnings() const { return beginnings_; }
   [[nodiscard]] std::uint64_t commits() const { return commits_; }
   [[nodiscard]] const heartbeat::Ownership& owner() const { return owners_.back(); }
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
@@ -86,22 +89,24 @@ class Judge {
  private:
   struct Checkpoint {
     Versions versions{};
-    Point point = 0;
+    Past past;
   };
   struct HostView {
     std::uint64_t guest = 0;  // booted here, or loaded and run; 0: none
     bool running = false;
-    Point point = 0;
+    Past past;
     std::optional<Instant> stands_since;
     std::uint64_t checkpoint = 0;  // complete here; 0: none
     std::uint64_t loaded = 0;      // into the standby, last
     Generation committed_in{0};    // a claim from this generation may take over from it
-    Point newest_committed = 0;    // even if it is gone again
+    Past newest_committed;         // even if it is gone again
     std::uint64_t replica = 0;     // the guest that runs beside the peer's; 0: none
-    Point replica_point = 0;       // of the last one, even if it is gone again
+    Past replica_past;             // of the last one, even if it is gone again
     std::uint64_t ran = 0;         // the checkpoint that it is of
   };
-  [[nodiscard]] std::optional<Point> copy_point(std::size_t host) const;
+  [[nodiscard]] std::optional<Past> copy_of(std::size_t host) const;
+  [[nodiscard]] bool contains(const Past& past, const Words& words) const;
+  void forget_clients();
   [[nodiscard]] bool owns(std::size_t host) const {
     return owner_ == static_cast<int>(host) && owners_.back().run == runs_[host];
   }
@@ -116,6 +121,8 @@ class Judge {
   std::array<HostView, 2> hosts_;
   std::vector<int> speakers_;  // of each generation; -1: none yet
   Point client_saw_ = 0;
+  AllReceived client_told_{};  // of its bytes, that they have arrived
+  std::uint64_t beginnings_ = 0;
   std::uint64_t commits_ = 0;
   bool had_copy_ = false;
   bool ordered_end_ = false;

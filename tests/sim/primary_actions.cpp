@@ -88,6 +88,9 @@ void PrimarySide::execute(const primary::AcceptPeer& action) {
   welcome.greeting = std::make_shared<const Greeting>(std::move(greeting));
   const std::size_t side = engine_.host;
   session_->lane->send(side, std::move(welcome));
+  if (engine_.rewrites()) {
+    send(wire::Kind::flows, action.base.value_or(Epoch{0}));
+  }
   const primary::Session number = action.session;
   session_->lane->start(side, {[this, number](Message& message) { on_frame(number, message); },
                                [this, number](bool certain) { lane_ended(number, certain); }});

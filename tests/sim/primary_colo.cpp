@@ -55,6 +55,7 @@ bool PrimarySide::on_replica_word(primary::Session number, const Message& messag
       return true;
     case wire::Kind::replica_runs:
       if (session_->compares) engine_.gate.replica_runs(message.epoch.next());
+      if (engine_.rewrites()) world_.reach.mark(Mark::replica_protected);
       feed(primary::ReplicaRuns{number, message.epoch});
       return true;
     case wire::Kind::replica_lost:

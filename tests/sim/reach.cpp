@@ -62,6 +62,8 @@ constexpr std::array<const char*, mark_count> mark_names{
     "kept checkpoint that was run",
     "news were dropped after a standstill",
     "a client's answer waited for the replica",
+    "segment sent",
+    "segment too old for a client",
 };
 
 }  // namespace

@@ -68,6 +68,8 @@ enum class Mark : std::uint8_t {
   kept_but_ran,
   host_stood_still,
   answer_waits,
+  segment_sent,
+  segment_too_old,
   count
 };
 inline constexpr std::size_t mark_count = static_cast<std::size_t>(Mark::count);

@@ -144,6 +144,7 @@ void SecondarySide::execute(const secondary::ReleaseResources&) {
 
 void SecondarySide::execute(const secondary::Run& action) {
   run_ordered_ = true;
+  engine_.rewrites(action.replica || (committed_flows_ && !committed_flows_->empty()));
   if (action.replica) return run_replica();
   standby_busy_ = true;
   engine_.guest_worker.post(std::chrono::milliseconds(1), [this, standby = standby_] {

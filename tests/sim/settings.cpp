@@ -104,6 +104,7 @@ Settings draw_settings(Random& random) {
   settings.hook_takes = ms(random.pick(std::array{0, 3, 80}));
   settings.keeps_cache = random.chance(500);
   draw_colo(random, settings);
+  settings.client_step = ms(random.pick(std::array{20, 60, 200}));
   settings.safety = random.between(Duration(milliseconds(800)), Duration(milliseconds(5000)));
   return settings;
 }

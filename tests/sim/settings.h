@@ -24,8 +24,9 @@ enum class Mutation {
   base_taken_over_from,
   replica_writes_the_checkpoint,
   takeover_goes_back_to_the_checkpoint,
+  acknowledgement_released_early,
 };
-inline constexpr std::array<const char*, 11> mutation_names{"none",
+inline constexpr std::array<const char*, 12> mutation_names{"none",
                                                             "release-before-commit",
                                                             "flush-while-staged",
                                                             "takeover-without-claim",
@@ -35,7 +36,8 @@ inline constexpr std::array<const char*, 11> mutation_names{"none",
                                                             "resume-forgets-unacknowledged",
                                                             "base-taken-over-from",
                                                             "replica-writes-the-checkpoint",
-                                                            "takeover-goes-back-to-the-checkpoint"};
+                                                            "takeover-goes-back-to-the-checkpoint",
+                                                            "acknowledgement-released-early"};
 
 struct PathSettings {
   Duration delay{};
@@ -60,6 +62,7 @@ struct Settings {
   bool shared_path = false;
   std::array<std::int64_t, 2> clock_ppm{};  // how much faster than true time each host's clock runs
   Duration guest_step{};
+  Duration client_step{};
   Duration guest_task{};    // what a command to the guest takes
   Duration capture_tail{};  // from the end of a standstill until the core hears of it
   Duration flush_takes{};

@@ -125,6 +125,7 @@ Result<void> SimGuest::pause() {
     --world_.ails(host_).pauses;
     return fail("pause-failed", "the guest did not stop in time");
   }
+  if (running_) lived_ += world_.queue.now() - resumed_;
   running_ = false;
   if (live_) world_.judge.stands(host_, number_, world_.queue.now());
   return {};
@@ -145,12 +146,13 @@ Result<std::optional<guest::Standstill>> SimGuest::resume() {
       world_.mutation != Mutation::replica_writes_the_checkpoint) {
     ram_ = std::make_shared<Bytes>(*ram_);
   }
+  if (!running_) resumed_ = world_.queue.now();
   running_ = true;
   if (replica_) {
-    world_.judge.replica_runs(host_, number_, point_);
+    world_.judge.replica_runs(host_, number_, past());
   } else {
     live_ = true;
-    world_.judge.runs(host_, number_, point_);
+    world_.judge.runs(host_, number_, past());
   }
   schedule_step();
   return std::optional<guest::Standstill>(guest::Standstill{});
@@ -160,8 +162,9 @@ Result<void> SimGuest::take_over() {
   if (ended_) return fail("guest-ended", "the guest's process has ended");
   if (hangs_) return fail("guest-hangs", "the guest's process does not answer");
   replica_ = false;
+  if (!running_) resumed_ = world_.queue.now();
   live_ = running_ = true;
-  world_.judge.runs(host_, number_, point_);
+  world_.judge.runs(host_, number_, past());
   schedule_step();
   return {};
 }
@@ -206,11 +209,28 @@ void SimGuest::step() {
   if (!outbox_.empty()) world_.guest_sent(host_, *this);
 }
 
-// What follows is drawn from the point that it comes to: the same on both hosts.
 void SimGuest::take(const Bytes& frame) {
+  if (!is_tcp(frame)) {
+    become(told_by(frame));
+    if (Random(point_, 8).chance(700)) outbox_.push_back(word_frame(point_));
+  } else {
+    Random& random = world_.guest_random;
+    const Connection connection = connection_of(frame, false);
+    const std::size_t before = outbox_.size();
+    if (!tcp_.take(frame, clock(), random, outbox_).empty()) {
+      become(told_by(connection, tcp_.received()[connection.client].bytes));
+      tcp_.answer(connection, point_, clock(), random, outbox_);
+    }
+    if (outbox_.size() > before) world_.reach.mark(Mark::segment_sent);
+  }
+  world_.judge.steps(host_, number_, past());
+}
+
+// What it writes is drawn from the point that it comes to: the same on both hosts.
+void SimGuest::become(std::uint64_t told) {
   const bool differs = world_.guest_random.chance(world_.settings.differs);
   if (differs) world_.reach.mark(Mark::guest_differs);
-  point_ = differs ? world_.story.next(point_) : world_.story.child(point_, told_by(frame));
+  point_ = differs ? world_.story.next(point_) : world_.story.child(point_, told);
   Random random(point_, 7);
   const int writes = random.between(1, 2);
   for (int i = 0; i < writes; ++i) {
@@ -218,8 +238,13 @@ void SimGuest::take(const Bytes& frame) {
     // Pages become zero and come back: a zero page that is forgotten shows at the next load.
     write(page, random.chance(300) ? 0 : point_);
   }
-  world_.judge.steps(host_, number_, point_);
-  if (random.chance(700)) outbox_.push_back(word_frame(point_));
+}
+
+// In milliseconds, and behind that of a guest that ran while this one was loaded.
+std::uint32_t SimGuest::clock() const {
+  const Duration lived = lived_ + (world_.queue.now() - resumed_);
+  return static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(lived).count());
 }
 
 // --- memory --------------------------------------------------------------------------------------
@@ -276,14 +301,14 @@ Result<Bytes> SimGuest::save_device_state() {
     --ails.saves;
     return fail("save-failed", "the device state could not be saved");
   }
-  const std::uint64_t number = world_.judge.captured(versions_, point_);
+  const std::uint64_t number = world_.judge.captured(versions_, past());
+  world_.saved(number, {point_, tcp_, inbox_, lived_});
   if (ails.bad_states > 0) {
     --ails.bad_states;
     world_.bad_state(number);
   }
   Bytes state(device_bytes);
   put(state.data(), number);
-  put(state.data() + 8, point_);
   put(state.data() + 16, ~number);
   return state;
 }
@@ -308,7 +333,11 @@ Result<void> SimGuest::load_device_state(ByteView state) {
   }
   versions_ = memory_now();
   world_.judge.loaded(host_, number, versions_);
-  point_ = static_cast<Point>(get(state.data() + 8));
+  const GuestState& of = world_.saved(number);
+  point_ = of.point;
+  tcp_ = of.tcp;
+  inbox_ = of.inbox;
+  lived_ = of.lived;
   return {};
 }
 

@@ -16,12 +16,21 @@
 #include <memory>
 
 #include "guest/guest.h"
+#include "tests/sim/guest_tcp.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/random.h"
 
 namespace colo::sim {
 
 class World;
+
+// Of a guest, beside its memory: what a device state stands for.
+struct GuestState {
+  Point point = 0;
+  GuestTcp tcp;
+  std::deque<Bytes> inbox;
+  Duration lived{};
+};
 
 // What a guest of a host needs beyond its own process: "ram" outlives the guests on it.
 using Ram = std::shared_ptr<Bytes>;
@@ -82,6 +91,9 @@ class SimGuest final : public guest::Guest, public std::enable_shared_from_this<
   SimGuest(World& world, std::size_t host, Ram ram);
   void schedule_step();
   void take(const Bytes& frame);
+  void become(std::uint64_t told);
+  [[nodiscard]] Past past() const { return {point_, tcp_.received()}; }
+  [[nodiscard]] std::uint32_t clock() const;
   void write(std::size_t page, Point version);
   [[nodiscard]] MutableBytes page_bytes_of(std::size_t page);
   [[nodiscard]] Versions memory_now();
@@ -107,6 +119,9 @@ class SimGuest final : public guest::Guest, public std::enable_shared_from_this<
   Duration pace_{};
   std::bitset<all_pages> own_pages_;
   Point point_ = 0;
+  GuestTcp tcp_;
+  Duration lived_{};   // when it was loaded or resumed last
+  Instant resumed_{};  // since then
   std::deque<Bytes> inbox_;
   std::deque<Bytes> outbox_;
 };

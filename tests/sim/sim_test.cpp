@@ -90,7 +90,8 @@ INSTANTIATE_TEST_SUITE_P(Planted, Canaries,
                                            Canary{Mutation::base_taken_over_from, "13"},
                                            Canary{Mutation::replica_writes_the_checkpoint, "2"},
                                            Canary{Mutation::takeover_goes_back_to_the_checkpoint,
-                                                  "1"}),
+                                                  "1"},
+                                           Canary{Mutation::acknowledgement_released_early, "1"}),
                          [](const auto& of) {
                            std::string name =
                                mutation_names[static_cast<std::size_t>(of.param.mutation)];

@@ -78,6 +78,9 @@ void World::step() {
   by_fault_ = false;
   if (!queue.step()) return;
   graveyard_.clear();
+  if (std::exchange(beginnings_, judge.beginnings()) != judge.beginnings()) {
+    network_clients.begin_anew();
+  }
   judge.check_copies(by_fault_);
   mix(static_cast<std::uint64_t>(queue.now().time_since_epoch().count()));
 }
@@ -92,7 +95,7 @@ void World::run() {
     queue.after(world_random.between(Duration{}, Duration(milliseconds(50))), no_process,
                 [this, host] { start_engine(host); });
   }
-  tick();
+  network_clients.start();
   for (std::size_t i = 0; i < plan_.size(); ++i) {
     if ((options.faults >> i & 1U) == 0 || plan_[i].action != 0) continue;
     queue.after(plan_[i].at, no_process, [this, i] { strike(plan_[i]); });
@@ -116,16 +119,20 @@ void World::run() {
   mix(queue.steps());
 }
 
-// What a client sends reaches every host, as on one Ethernet; who has the guest takes it.
-void World::tick() {
-  queue.after(settings.guest_step, no_process, [this] { tick(); });
-  const std::uint64_t number = ++ticks_;
+void World::to_hosts(const Bytes& frame) {
   for (std::size_t host = 0; host < 2; ++host) {
     Engine* there = engine(host);
     if (!powered(host) || there == nullptr || there->dead()) continue;
-    queue.after({}, static_cast<int>(host),
-                [there, number] { there->gate.outside(tick_frame(number)); });
+    queue.after({}, static_cast<int>(host), [there, frame] { there->gate.outside(frame); });
   }
+}
+
+void World::to_clients(const Bytes& frame) {
+  if (!is_tcp(frame)) return;
+  queue.after(std::chrono::microseconds(200), no_process,
+              [this, frame, beginning = judge.beginnings()] {
+                if (judge.beginnings() == beginning) network_clients.receive(frame);
+              });
 }
 
 bool World::one_runs() const { return judge.running(0) != judge.running(1); }
@@ -139,6 +146,7 @@ void World::live() {
   std::uint64_t commits = judge.commits();
   std::optional<Instant> runs_since;
   Point heard = judge.client_saw();
+  auto answers = network_clients.answers();
   Instant help_at = healed + milliseconds(400);
   for (Instant now = healed + check_every; judge.violations().empty(); now += check_every) {
     run_until(now);
@@ -156,8 +164,12 @@ void World::live() {
       runs_since = now;
       commits = judge.commits();
       heard = judge.client_saw();
+      answers = network_clients.answers();
     }
-    if (judge.commits() >= commits + 3 && judge.client_saw() != heard) {
+    const auto answered = network_clients.answers();
+    bool all_go_on = true;  // connections, too
+    for (std::size_t i = 0; i < clients; ++i) all_go_on = all_go_on && answered[i] > answers[i];
+    if (judge.commits() >= commits + 3 && judge.client_saw() != heard && all_go_on) {
       reach.mark(Mark::protected_again);
       return;
     }
@@ -173,7 +185,7 @@ void World::complain() {
   } else if (!one_runs()) {
     judge.broken("L5", "no guest runs, long after everything healed");
   } else {
-    judge.broken("L6", "a guest runs, but the pair is not protected again");
+    judge.broken("L6", "a guest runs, but the pair is not protected again, or a client is stuck");
   }
 }
 
@@ -238,6 +250,8 @@ void World::granted(const heartbeat::Ownership& ownership, std::size_t asker) {
     const Engine* there = engine(host);
     able = there != nullptr && !there->dead() && there->run_name() == ownership.run &&
            !machines_[host].guest_died;
+    // A replica that hangs is noticed only after a while.
+    if (able && there->replica() && there->replica()->hangs()) able = false;
   }
   if (!able) by_fault_ = true;
   judge.granted(ownership, asker, able, queue.now());

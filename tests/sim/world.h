@@ -16,6 +16,7 @@
 
 #include "primary/capture.h"
 #include "tests/sim/arbiter.h"
+#include "tests/sim/clients.h"
 #include "tests/sim/engine.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/judge.h"
@@ -73,6 +74,7 @@ class World {
   Judge judge{story};
   Network network{*this};
   SimArbiter arbiter{*this};
+  Clients network_clients{*this};
   std::array<std::uint64_t, 2> beats{};
 
   // --- for the parts -------------------------------------------------------------------------
@@ -94,6 +96,15 @@ class World {
   // The host keeps a checkpoint from which its own earlier run went on to win this generation.
   [[nodiscard]] bool keeps_newer(std::size_t host, Generation owned) const;
   void guest_sent(std::size_t host, const SimGuest& guest);
+  void to_hosts(const Bytes& frame);
+  void to_clients(const Bytes& frame);
+  void saved(std::uint64_t checkpoint, GuestState state) {
+    saved_.resize(checkpoint + 1);
+    saved_[checkpoint] = std::move(state);
+  }
+  [[nodiscard]] const GuestState& saved(std::uint64_t checkpoint) const {
+    return saved_[checkpoint];
+  }
   void datagram(std::size_t from, std::size_t link, std::uint64_t count, const Beat& beat);
   void granted(const heartbeat::Ownership& ownership, std::size_t asker);
   void acted(std::size_t host);
@@ -142,7 +153,6 @@ class World {
   void run_until(Instant until);
   void end_guest(const Strike& strike);
   void end_replica(const Strike& strike);
-  void tick();  // of the clients
   void strike_network(const Strike& strike);
   void strike_guest(const Strike& strike);
   void strike_arbiter(const Strike& strike);
@@ -163,7 +173,8 @@ class World {
   std::unordered_set<std::uint64_t> bad_states_;
   std::uint64_t numbers_ = 0;
   Point idle_version_ = 0x80000000U;
-  std::uint64_t ticks_ = 0;
+  std::uint64_t beginnings_ = 0;
+  std::vector<GuestState> saved_;  // by checkpoint
   bool by_fault_ = false;
   bool healed_ = false;
   Instant next_help_{};
