@@ -49,6 +49,16 @@ void judge_silent(const Drill& drill, Record& record) {
                times.first_reply ? ms_text(*times.first_reply - *times.healed) : "never");
 }
 
+// The fault missed its moment: the switchover was over, and the new owner had nobody yet to protect
+// its guest.
+bool met_a_new_owner(const Drill& drill, const Record& record, const Seen& seen) {
+  if (!record.missed || !drill.asks_switchover() || !record.fault_unix_ns) return false;
+  return std::any_of(record.owners.begin(), record.owners.end(), [&](const Owner& owner) {
+    return owner.generation > seen.generation && owner.host != seen.primary &&
+           owner.since_ns < *record.fault_unix_ns;
+  });
+}
+
 }  // namespace
 
 Outcome outcome_of(const Drill& drill, const Record& record, const Seen& seen) {
@@ -96,8 +106,9 @@ std::string out_of_turn(const std::vector<demo::Spoken>& frames, const std::vect
 void judge(const Drill& drill, const Seen& seen, Record& record) {
   record.outcome = outcome_of(drill, record, seen);
   record.speakers = speakers_of(seen.frames);
+  const bool unprotected = record.outcome == Outcome::ended && met_a_new_owner(drill, record, seen);
   record.check("the outcome is one that is allowed: " + words(drill.allowed),
-               drill.allowed.count(*record.outcome) == 1, word(*record.outcome));
+               unprotected || drill.allowed.count(*record.outcome) == 1, word(*record.outcome));
   judge_client(drill, seen, record);
   judge_silent(drill, record);
   const std::string wrong_turn = out_of_turn(seen.frames, record.owners);

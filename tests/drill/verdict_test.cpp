@@ -138,6 +138,31 @@ TEST(DrillVerdict, IsNeverPassedWhereTheFaultFellElsewhere) {
   EXPECT_EQ(round.judged(), Verdict::failed) << "a broken law counts wherever the fault fell";
 }
 
+// In COLO mode a switchover is over within milliseconds: a drill of one of its steps may kill a new
+// owner, which nobody protects yet. That is another fault than the drill's, and breaks no law.
+TEST(DrillVerdict, OfANewOwnerThatWasKilledRightBehindItsSwitchoverIsNotRun) {
+  Round round;
+  round.drill.faults.resize(2);
+  round.drill.faults[0].deed = Deed::switchover;
+  round.drill.faults[1].whose = Role::secondary;
+  round.drill.allowed = {Outcome::kept, Outcome::moved, Outcome::given_back};
+  round.record.owners.back().since_ns = 990'000'000;  // before the fault
+  round.record.missed = true;
+  round.record.not_run = "the fault fell in the phase idle";
+  round.record.protected_again = false;
+  round.seen.answers = false;
+  round.seen.frames.pop_back();
+  EXPECT_EQ(round.judged(), Verdict::not_run) << testing::PrintToString(round.failures());
+  Round met = round;
+  met.record.checks.clear();
+  met.record.missed = false;
+  EXPECT_EQ(met.judged(), Verdict::failed);
+  Round claimed_behind = round;
+  claimed_behind.record.checks.clear();
+  claimed_behind.record.owners.back().since_ns = 1'010'000'000;
+  EXPECT_EQ(claimed_behind.judged(), Verdict::failed);
+}
+
 TEST(DrillVerdict, OfARoundWithoutChecksIsNotRun) {
   EXPECT_EQ(Record{}.verdict(), Verdict::not_run);
 }
