@@ -46,6 +46,7 @@ void Engine::frames_from_gate(std::vector<io::PortFrame> frames, Tell tell) {
                     [this, bytes, frames = std::move(frames), tell = std::move(tell)]() mutable {
                       if (const auto side = side_) tell(*side, frames);
                       host_.lane_room.taken(bytes);
+                      if (host_.lane_room.again()) host_.gate->room_again();
                     });
 }
 

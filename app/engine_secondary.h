@@ -34,10 +34,10 @@ struct SecondarySession {
   std::unique_ptr<heartbeat::Detector> detector;
   std::optional<InitialCopy> initial_copy;
   FlowTables tables;
-  bool tables_come = false;                // with each checkpoint, in any mode
-  std::optional<Epoch> run_from;           // with each from here on: they are to be run
-  std::optional<Epoch> staged;             // whole, but for its table
-  std::vector<secondary::ModeTold> early;  // words that overtook our own Joined
+  bool tables_come = false;                  // with each checkpoint, in any mode
+  std::optional<Epoch> run_from;             // with each from here on: they are to be run
+  std::optional<Epoch> staged;               // whole, but for its table
+  std::optional<secondary::ModeTold> early;  // the last word that overtook our own Joined
   Instant since{};
   bool welcomed = false;
   bool suspected = false;  // hearing from the peer again clears it
@@ -167,6 +167,7 @@ class SecondarySide final : public Side, public std::enable_shared_from_this<Sec
   void execute(const secondary::TellReplicaRuns& action);
   void execute(const secondary::TellReplicaLost& action);
   [[nodiscard]] bool is_replica(const std::shared_ptr<guest::Guest>& guest) const;
+  [[nodiscard]] bool is_claimed() const;  // the guest, by this side
   void start_replica();
   void replica_resumed(const std::shared_ptr<guest::Guest>& guest, const Result<void>& runs);
   void replica_failed(const Error& error);

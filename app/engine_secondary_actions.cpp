@@ -20,7 +20,8 @@ void open_gate(io::PacketGate& gate, const guest::Guest& guest, Epoch tag, ByteV
   const auto rewritten =
       flows.empty() ? Result<void>(fail("no-flows", "")) : gate.open_replica(tag, ports, flows);
   if (rewritten) {
-    gate.take_over();
+    // False: it was closed again meanwhile, by an EndGuest.
+    (void)gate.take_over();
   } else {
     gate.open(ports);
     gate.release_all();
@@ -48,6 +49,7 @@ void SecondarySide::execute(const secondary::Commit& action) {
   const auto committed = cache_->commit(action.epoch);
   if (!committed) spdlog::critical("commit failed: {}", committed.error().text());
   COLO_CHECK(committed.has_value());
+  host_.gate->inbound_over(action.epoch);
   note_store_trouble();
 }
 

@@ -32,6 +32,11 @@ bool SecondarySide::is_replica(const std::shared_ptr<guest::Guest>& guest) const
   return replica_ && replica_->guest == guest;
 }
 
+bool SecondarySide::is_claimed() const {
+  return std::holds_alternative<secondary::Claiming>(core_.state()) ||
+         std::holds_alternative<secondary::TakingOver>(core_.state());
+}
+
 // --- its begin -----------------------------------------------------------------------------------
 
 void SecondarySide::execute(const secondary::RunReplica& action) {
@@ -133,6 +138,8 @@ void SecondarySide::lose_replica(const std::shared_ptr<guest::Guest>& guest, con
 }
 
 void SecondarySide::replica_behind() {
+  // Nobody compares with it any more: to it these are frames that a network lost.
+  if (is_claimed()) return;
   const Error error{"replica-behind",
                     "more frames wait for the replica than may, so it has lost some",
                     "a faster secondary, or mode = \"periodic\""};
@@ -214,7 +221,10 @@ void SecondarySide::looked_at_replica(const std::shared_ptr<guest::Guest>& guest
                                       const Result<void>& answers) {
   if (!is_replica(guest) || replica_->taken) return;
   if (has_ended(*guest)) return;  // its watch tells
-  if (!answers) {
+  // While the primary is not there it is the last copy: it is not killed for being slow, and its
+  // takeover asks again.
+  const bool last = is_claimed() || std::holds_alternative<secondary::Suspecting>(core_.state());
+  if (!answers && !last) {
     lose_replica(guest, {"replica-hangs", answers.error().text(), "look at its host"});
     return;
   }
@@ -257,10 +267,9 @@ void SecondarySide::run_replica() {
     });
     if (runs && has_ended(*guest)) runs = fail("replica-ended", guest->end().reason, "");
     const std::int64_t resumed = unix_now_ns();
-    if (runs) {
-      host.gate->take_over();
-      announce(*guest);
-    }
+    // An EndGuest that came meanwhile has closed the gate, and nobody hears the answer.
+    if (runs && !host.gate->take_over()) runs = fail("replica-ended", "it was told to end", "");
+    if (runs) announce(*guest);
     boost::asio::post(host.loop, [weak, guest, resumed, runs = std::move(runs)] {
       const auto self = weak.lock();
       if (!self || !self->is_replica(guest)) return;

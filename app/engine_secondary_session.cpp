@@ -239,7 +239,7 @@ void SecondarySide::on_bulk(secondary::Session number, Result<io::BulkConnection
           if (const auto self = weak.lock()) self->bulk_ended(number, end);
         });
       });
-  for (secondary::ModeTold& told : std::exchange(session_->early, {})) mode_told(told);
+  if (const auto early = std::exchange(session_->early, std::nullopt)) mode_told(*early);
   host_.refresh_owners();  // the owners that status shows
   spdlog::info(
       "joined {} in generation {} with {} ({})", host_.peer_name(), session_->generation.value,

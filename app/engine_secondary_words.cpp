@@ -76,7 +76,7 @@ bool SecondarySide::table_is_due(Epoch checkpoint) const {
 
 void SecondarySide::mode_told(const secondary::ModeTold& told) {
   if (!session_->detector) {  // the primary has our bulk lane before we hear of it
-    session_->early.push_back(told);
+    session_->early = told;
     return;
   }
   spdlog::info("mode {} from checkpoint {} on", told.colo ? "colo" : "periodic", told.from.value);

@@ -43,8 +43,9 @@ class Gate : public PacketGate {
   void hold_replica() override;
   void close_replica() override;
   Result<void> deliver(Epoch tag, std::uint32_t port, ByteView frame) override;
+  void inbound_over(Epoch tag) override;
   void forget_inbound() override;
-  void take_over() override;
+  bool take_over() override;
 
   void room_again() override { wake(); }
   [[nodiscard]] GateFigures figures() const override;

@@ -49,6 +49,19 @@ void GateInbox::close() {
   foreign_ = false;
 }
 
+void GateInbox::over(Epoch tag) {
+  over_ = std::max(over_, tag);
+  std::deque<Later> later = std::exchange(later_, {});
+  for (Later& one : later) {
+    if (one.tag > over_) {
+      later_.push_back(std::move(one));
+    } else {
+      took(one.frame);
+      ++late_;
+    }
+  }
+}
+
 void GateInbox::forget() {
   for (const Later& one : later_) took(one.frame);
   later_.clear();

@@ -28,6 +28,8 @@ class GateInbox {
   void open(Epoch tag);
   // It is over; what waits for later ones goes on waiting.
   void close();
+  // No incarnation up to that tag is to run any more, whether it ever did or not.
+  void over(Epoch tag);
   // Of the incarnations to come nothing is known any more, so their tags may be any. The running
   // one goes on.
   void forget();

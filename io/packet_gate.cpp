@@ -248,15 +248,20 @@ Result<void> Gate::deliver(Epoch tag, std::uint32_t port, ByteView frame) {
   return {};
 }
 
+void Gate::inbound_over(Epoch tag) {
+  const std::lock_guard lock(mutex_);
+  inbox_.over(tag);
+}
+
 void Gate::forget_inbound() {
   const std::lock_guard lock(mutex_);
   inbox_.forget();
   behind_ = told_behind_ = false;
 }
 
-void Gate::take_over() {
+bool Gate::take_over() {
   const std::lock_guard lock(mutex_);
-  COLO_CHECK(who_ == Who::replica && rewriter_);
+  if (who_ != Who::replica) return false;
   who_ = Who::guest;
   ++turn_;
   output_.release_all();
@@ -270,6 +275,7 @@ void Gate::take_over() {
   rewriter_->takeover();
   pump();
   wake();
+  return true;
 }
 
 GateFigures Gate::figures() const {

@@ -169,13 +169,17 @@ class PacketGate {
   // A frame for the incarnation of `tag`, in the order they come. One that does not run yet has it
   // wait; of one that is over it is dropped. Errors: "bad-packet".
   virtual Result<void> deliver(Epoch tag, std::uint32_t port, ByteView frame) = 0;
+  // A checkpoint was committed: of the incarnations up to `tag` none is to begin any more, and what
+  // waits for one that never ran is dropped. One that runs is ended by close_replica().
+  virtual void inbound_over(Epoch tag) = 0;
   // A session begins: its tags say nothing about those before. What waits for an incarnation to
   // come is dropped; a replica that runs goes on.
   virtual void forget_inbound() = 0;
   // The replica is the guest from here on: both directions open and nothing is held. Its frames
   // that are still here leave. Those that were on their way to a lost primary are not kept: TCP
-  // sends them again, and other protocols know loss. REQUIRES: open_replica() before.
-  virtual void take_over() = 0;
+  // sends them again, and other protocols know loss. False: no replica is open; whoever closed it,
+  // from another thread, wants nothing of it to be heard.
+  [[nodiscard]] virtual bool take_over() = 0;
 
   // `room` has more than when it was last asked.
   virtual void room_again() = 0;

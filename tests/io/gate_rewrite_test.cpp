@@ -80,7 +80,7 @@ TEST_F(GateRewrites, AnAnswerWaitsForASynAckNoLongerThanItsBound) {
 
 TEST_F(GateRewrites, AConnectionGoesOnWhenTheReplicaTakesOver) {
   client_opens();
-  gate_->take_over();
+  EXPECT_TRUE(gate_->take_over());
   guest_sends(data(replicas + 1, clients + 1, "hello"));
   EXPECT_EQ(read(card().left()).seq, primarys + 1);
   ASSERT_TRUE(card().neighbour_sends(text_of(tcp(in, {clients + 1, primarys + 6}))));
@@ -89,7 +89,7 @@ TEST_F(GateRewrites, AConnectionGoesOnWhenTheReplicaTakesOver) {
 
 TEST_F(GateRewrites, ATakenOverGuestIsComparedAndGivenToTheLaneInTheClientsNumbers) {
   client_opens();
-  gate_->take_over();
+  EXPECT_TRUE(gate_->take_over());
   gate_->compare();
   gate_->hold(second);
   gate_->release(first);
@@ -105,7 +105,7 @@ TEST_F(GateRewrites, ATakenOverGuestIsComparedAndGivenToTheLaneInTheClientsNumbe
 
 TEST_F(GateRewrites, ItsNextReplicaIsGivenItsTable) {
   client_opens();
-  gate_->take_over();
+  EXPECT_TRUE(gate_->take_over());
   gate_->hold(second);
   ASSERT_TRUE(told("began 2"));  // whether it compares or not
   ASSERT_FALSE(flows().empty());
@@ -119,7 +119,7 @@ TEST_F(GateRewrites, ItsNextReplicaIsGivenItsTable) {
 
 TEST_F(GateRewrites, AnotherGuestIsNotRewritten) {
   client_opens();
-  gate_->take_over();
+  EXPECT_TRUE(gate_->take_over());
   gate_->close();
   const auto next = another_guest();
   gate_->open(next);
@@ -130,7 +130,7 @@ TEST_F(GateRewrites, AnotherGuestIsNotRewritten) {
 
 TEST_F(GateRewrites, TheSameGuestOpenedAgainStillIs) {
   client_opens();
-  gate_->take_over();
+  EXPECT_TRUE(gate_->take_over());
   gate_->close();
   open();
   guest_sends(data(replicas + 1, clients + 1, "hello"));
