@@ -364,19 +364,6 @@ TEST_F(ReplicaTest, ThatEndsDuringASwitchoverIsToldOf) {
   EXPECT_TRUE(step(GoAsked{session}).empty());
 }
 
-TEST_F(ReplicaTest, EndsBeforeATakeoverIsGivenBack) {
-  run_first();
-  step(TakeoverAsked{});
-  won();
-  step(AcquireFailed{error});
-  EXPECT_EQ(takeover_step(), Step::failed);
-  const auto back = step(PeerKeepsGuest{});
-  EXPECT_TRUE((in_order<EndReplica, ReleaseResources>(back)));
-  step(Released{});
-  won();
-  EXPECT_EQ(core.keeps(), Keeps::base);
-}
-
 TEST_F(ReplicaTest, GoesOnAfterAHookThatFailedAndIsTriedAgain) {
   run_first();
   gone();
