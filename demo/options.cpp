@@ -52,6 +52,13 @@ Parsed parse(int argc, const char* const* argv) {
   app.add_option("--delay", options.delay_ms, "Milliseconds between checkpoints")
       ->check(CLI::Range(5, 60000))
       ->capture_default_str();
+  auto max_interval_ms = static_cast<std::uint32_t>(options.max_interval.count());
+  app.add_option(
+         "--max-interval", max_interval_ms,
+         "Milliseconds between checkpoints at most, where replies leave because both guests\n"
+         "say the same (modes colo and auto)")
+      ->check(CLI::Range(100, 300000))
+      ->capture_default_str();
   app.add_option("--memory", options.memory_mib,
                  "The guest's memory in MiB (default: 512, embedded 64)")
       ->check(CLI::Range(16, 1 << 20));
@@ -82,6 +89,8 @@ Parsed parse(int argc, const char* const* argv) {
   if (!options.keep_logs.empty()) options.log_level = "trace";
   if (talk_seconds == 0) talk_seconds = options.guest == GuestKind::qemu ? 4 : 2;
   options.talk = std::chrono::seconds(talk_seconds);
+  options.max_interval = std::chrono::milliseconds(max_interval_ms);
+  options.more_config += "\n[colo]\nmax_interval = \"" + std::to_string(max_interval_ms) + "ms\"\n";
   // QEMU's folder and ours may differ.
   options.colo = std::filesystem::absolute(options.colo);
   if (!options.image.empty()) options.image = std::filesystem::absolute(options.image);

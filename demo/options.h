@@ -18,8 +18,10 @@ struct Options : Setting {  // memory_mib: never 0 after parse()
   std::uint32_t rounds = 1;
   // Of each conversation: without protection, protected, behind the fault.
   std::chrono::milliseconds talk{0};  // never 0 after parse()
-  std::filesystem::path json_file;    // empty: none
-  std::filesystem::path keep_logs;    // empty: logs are removed
+  // colo.max_interval: in COLO mode a checkpoint comes at the latest after this.
+  std::chrono::milliseconds max_interval{10000};
+  std::filesystem::path json_file;  // empty: none
+  std::filesystem::path keep_logs;  // empty: logs are removed
 };
 
 [[nodiscard]] const char* word(Fault fault);

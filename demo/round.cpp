@@ -27,6 +27,12 @@ std::uint64_t checkpoints_wanted(const Options& options) {
   return options.mode == "periodic" ? 10 : 2;
 }
 
+// Long delays between checkpoints make long rounds.
+milliseconds longest_wait(const Options& options) {
+  const milliseconds replies = replies_wanted * milliseconds(options.delay_ms);
+  return options.mode == "periodic" ? replies : replies + options.max_interval;
+}
+
 std::optional<double> since(std::int64_t fault_ns, const std::optional<std::int64_t>& ns) {
   if (!ns) return std::nullopt;
   return static_cast<double>(*ns - fault_ns) / 1e6;
@@ -153,9 +159,7 @@ Result<void> Round::set_up() {
     return client_->figures().connections > 0;
   });
   if (!booted) return booted;
-  // Long delays between checkpoints make long rounds.
-  deadline_ = Clock::now() + round_patience + 3 * options_.talk +
-              replies_wanted * milliseconds(options_.delay_ms);
+  deadline_ = Clock::now() + round_patience + 3 * options_.talk + longest_wait(options_);
   const EngineStatus& alpha = known("alpha");
   story_.tell("the guest runs on alpha (" + alpha.guest_kind + " " + alpha.guest_version + ", " +
               alpha.guest_accelerator + "); the client has its connection");
@@ -203,17 +207,16 @@ Result<void> Round::converse(std::int64_t since_ns, std::uint64_t checkpoints) {
   const auto end = Clock::now() + options_.talk;
   const auto broken = [&] { return client_->broken() || (visitor_ && visitor_->broken()); };
   const auto done =
-      until("the conversation",
-            options_.talk + patience + replies_wanted * milliseconds(options_.delay_ms), [&] {
-              const ClientFigures client = client_->figures();
-              story_.progress("conversation: " + std::to_string(client.acknowledged) +
-                              " entries acknowledged, " + std::to_string(client.lost) + " lost, " +
-                              std::to_string(client.wrong) + " wrong");
-              if (broken()) return true;
-              return Clock::now() >= end && known("alpha").checkpoints_committed >= checkpoints &&
-                     client_->replies_since(since_ns) >= replies_wanted &&
-                     (!visitor_ || visitor_->visits_since(since_ns) >= visits_wanted);
-            });
+      until("the conversation", options_.talk + patience + longest_wait(options_), [&] {
+        const ClientFigures client = client_->figures();
+        story_.progress("conversation: " + std::to_string(client.acknowledged) +
+                        " entries acknowledged, " + std::to_string(client.lost) + " lost, " +
+                        std::to_string(client.wrong) + " wrong");
+        if (broken()) return true;
+        return Clock::now() >= end && known("alpha").checkpoints_committed >= checkpoints &&
+               client_->replies_since(since_ns) >= replies_wanted &&
+               (!visitor_ || visitor_->visits_since(since_ns) >= visits_wanted);
+      });
   if (!done) return done;
   const ClientFigures client = client_->figures();
   if (broken()) {
