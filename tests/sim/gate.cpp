@@ -33,7 +33,9 @@ Gate::Gate(World& world, std::size_t host)
 // --- as in periodic mode -------------------------------------------------------------------------
 
 void Gate::open(std::shared_ptr<SimGuest> inside) {
-  if (inside != inside_) rewriter_.reset();
+  if (inside != last_inside_.lock())
+    rewriter_.reset();  // one that was closed meanwhile keeps its own
+  last_inside_ = inside;
   inside_ = std::move(inside);
   who_ = Who::guest;
   pump();
@@ -217,6 +219,7 @@ Result<void> Gate::open_replica(Epoch tag, std::shared_ptr<SimGuest> inside, Byt
   compare::Rewriter rewriter{compare::RewriterLimits{}};
   if (auto read = rewriter.import_table(flows, world_.queue.now()); !read) return read;
   rewriter_ = std::move(rewriter);
+  last_inside_ = inside;
   inside_ = std::move(inside);
   who_ = Who::replica;
   replica_ = tag;

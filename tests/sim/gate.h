@@ -70,6 +70,7 @@ class Gate {
   Comparing comparing_ = Comparing::no;
   std::optional<compare::Rewriter> rewriter_;
   std::shared_ptr<SimGuest> inside_;
+  std::weak_ptr<SimGuest> last_inside_;  // also where it is closed
   Who who_ = Who::nobody;
   bool stuffed_ = false;
   std::optional<Instant> armed_;
