@@ -150,6 +150,7 @@ void SecondarySide::replica_behind() {
   const Error error{"replica-behind", "more frames wait for the replica than may", ""};
   world_.reach.mark(Mark::replica_behind);
   if (replica_) {
+    world_.replica_broke();
     lose_replica(error);
   } else if (session_) {
     suspect(session_->number, error, true);

@@ -121,6 +121,8 @@ class World {
     machines_[host].guest_died = true;
     by_fault_ = true;
   }
+  // Too slow for what came, which is a harm like any other: it is given up, as it must be.
+  void replica_broke() { by_fault_ = true; }
   void mutate_frame(std::size_t host, const wire::Frame& frame);
 
   // --- faults --------------------------------------------------------------------------------
