@@ -1,9 +1,8 @@
-// A run of the simulator from a fresh seed, what it promises of itself (a schedule is a function of
-// its seed), and canaries: bugs planted in the executors, which must be found.
+// A run of the simulator, what it promises of itself (a schedule is a function of its seed), and
+// canaries: bugs planted in the executors, which must be found.
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <random>
 
 #include "tests/sim/world.h"
 
@@ -23,10 +22,10 @@ std::string told(const World& world) {
   return text;
 }
 
-TEST(Simulator, BreaksNoLawFromAFreshSeed) {
-  const std::uint64_t first = std::random_device{}();
-  std::printf("seeds %llu and the %llu behind it\n", static_cast<unsigned long long>(first),
-              static_cast<unsigned long long>(schedules - 1));
+// The same schedules each time, so that a failure says something of the change at hand. Fresh ones
+// are for `./dev sim`, which takes as many as there is time for.
+TEST(Simulator, BreaksNoLaw) {
+  constexpr std::uint64_t first = 1'000'000;
   Reach reach;
   for (std::uint64_t seed = first; seed < first + schedules; ++seed) {
     WorldOptions options;
