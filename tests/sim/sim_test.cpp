@@ -22,8 +22,8 @@ std::string told(const World& world) {
   return text;
 }
 
-// The same schedules each time, so that a failure says something of the change at hand. Fresh ones
-// are for `./dev sim`, which takes as many as there is time for.
+// The same schedules each time: of fresh ones a few in a hundred thousand still end with a
+// violation (docs/simulator.md), and a failure here is to say something of the change at hand.
 TEST(Simulator, BreaksNoLaw) {
   constexpr std::uint64_t first = 1'000'000;
   Reach reach;

@@ -250,9 +250,8 @@ void World::granted(const heartbeat::Ownership& ownership, std::size_t asker) {
     const Engine* there = engine(host);
     able = there != nullptr && !there->dead() && there->run_name() == ownership.run &&
            !machines_[host].guest_died;
-    // A replica that hangs is noticed only after a while, one that ended only once the engine runs.
-    const auto replica = able ? there->replica() : nullptr;
-    if (replica && (replica->hangs() || replica->ended())) able = false;
+    // A replica that hangs is noticed only after a while.
+    if (able && there->replica() && there->replica()->hangs()) able = false;
   }
   if (!able) by_fault_ = true;
   judge.granted(ownership, asker, able, queue.now());
